@@ -1,0 +1,214 @@
+// Package pipeline is the processor's pure core: messages of logs.raw in, one block out. It decodes, enriches, decides each record's
+// eval_time and the watermark after the block, and says what was poison. It knows neither Kafka nor MySQL nor a clock.
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/logmill/logmill/services/processor/internal/enrich"
+	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/logrec"
+)
+
+// Config of a Pipeline.
+type Config struct {
+	Partition  int32
+	Partitions int32 // of logs.raw: decides which services are at home here
+	MaxLate    time.Duration
+	Enrich     enrich.Config
+	ZstdLevel  int // of blocks; 0 = the block package's default
+}
+
+// Message is one message of logs.raw.
+type Message struct {
+	Offset      int64
+	Time        int64 // Kafka's timestamp, ns
+	ContentType string
+	Key, Value  []byte
+}
+
+// Dead is a message that could not be read, wholly or in part.
+type Dead struct {
+	Message Message
+	Reason  string // for people
+	Kind    string // for metrics: undecodable, rejected_rows, panic
+}
+
+// Stats count what happened to the records of a block.
+type Stats struct {
+	Rows, Bytes int // Bytes of message values
+	Late        int
+	Unevaluated [reasonsEnd]int
+	Misplaced   int // records of services that are at home on another partition
+	Rejected    int
+}
+
+// Output is what Finish makes. Records are sorted as in the block and live until the next Begin; the block is the caller's to keep.
+type Output struct {
+	Block       block.Block // empty when Rows is 0
+	Records     []logrec.Record
+	Watermark   int64 // the partition's after this block, ns
+	MaxObserved int64 // ns; 0 when there are no records
+	Dead        []Dead
+	Stats       Stats
+}
+
+// Pipeline turns messages into blocks, one block at a time: Begin, Add…, Finish. Not safe for concurrent use.
+type Pipeline struct {
+	cfg      Config
+	enricher *enrich.Enricher
+	builder  *block.Builder
+	batch    contract.Batch
+
+	now, watermark int64
+	maxObserved    int64
+	dead           []Dead
+	stats          Stats
+
+	service string // of the record before
+	clean   string // its name as it can be stored
+	away    bool   // it is not at home on this partition
+}
+
+// New makes a Pipeline.
+func New(cfg Config) (*Pipeline, error) {
+	builder, err := block.NewBuilder(block.Options{Level: cfg.ZstdLevel})
+	if err != nil {
+		return nil, fmt.Errorf("making the block builder: %w", err)
+	}
+	return &Pipeline{cfg: cfg, enricher: enrich.New(cfg.Enrich), builder: builder}, nil
+}
+
+// noService is what no record can be of: names are UTF-8.
+const noService = "\xff"
+
+// Begin starts a block. now is MySQL's clock and watermark the partition's, both ns.
+func (p *Pipeline) Begin(now, watermark int64) {
+	p.batch.Reset()
+	p.enricher.Reset()
+	p.now, p.watermark, p.maxObserved = now, watermark, 0
+	p.dead, p.stats = nil, Stats{}
+	p.service, p.away = noService, false
+}
+
+// Add decodes m into the block. Its value must stay untouched until Finish has returned. What cannot be read is kept as dead;
+// Add never fails and never panics.
+func (p *Pipeline) Add(m Message) {
+	from := len(p.batch.Records)
+	rejected := len(p.batch.Rejected)
+	p.stats.Bytes += len(m.Value)
+	if kind, err := p.decode(m); err != nil {
+		p.batch.Records = p.batch.Records[:from]
+		p.batch.Rejected = p.batch.Rejected[:rejected]
+		p.bury(m, kind, err.Error())
+		return
+	}
+	if bad := p.batch.Rejected[rejected:]; len(bad) > 0 {
+		p.stats.Rejected += len(bad)
+		p.bury(m, "rejected_rows", rejectedReason(bad))
+	}
+	p.stats.Rows = len(p.batch.Records)
+}
+
+// Full says that the block has its worth of rows or bytes.
+func (p *Pipeline) Full() bool { return p.stats.Rows >= MaxRows || p.stats.Bytes >= MaxBytes }
+
+// Rows in the block so far.
+func (p *Pipeline) Rows() int { return p.stats.Rows }
+
+// Finish builds the block. An error means that these messages together make no block, whatever is tried.
+func (p *Pipeline) Finish() (out Output, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a defect, but one that must not stop the partition for ever
+			err = fmt.Errorf("building a block: panic: %v", r)
+		}
+	}()
+	recs := p.batch.Records
+	out = Output{Records: recs, Watermark: p.watermark, Dead: p.dead, Stats: p.stats}
+	if len(recs) == 0 {
+		return out, nil
+	}
+	if out.Block, err = p.builder.Build(recs); err != nil {
+		return Output{}, fmt.Errorf("building a block of %d rows: %w", len(recs), err)
+	}
+	out.MaxObserved = p.maxObserved
+	out.Watermark = nextWatermark(p.watermark, p.now, p.maxObserved)
+	return out, nil
+}
+
+// decode reads m and enriches its records. A panic of a parser is turned into poison: garbage must not stall the partition.
+func (p *Pipeline) decode(m Message) (kind string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			kind, err = "panic", fmt.Errorf("decoding panicked: %v", r)
+		}
+	}()
+	from, saved := len(p.batch.Records), p.stats
+	if err := p.batch.DecodeRaw(m.ContentType, m.Value, m.Offset); err != nil {
+		return "undecodable", err
+	}
+	maxObserved := p.maxObserved
+	defer func() {
+		if r := recover(); r != nil {
+			p.stats, p.maxObserved = saved, maxObserved
+			panic(r)
+		}
+	}()
+	for i := from; i < len(p.batch.Records); i++ {
+		p.record(&p.batch.Records[i], m.Time)
+	}
+	return "", nil
+}
+
+func (p *Pipeline) record(rec *logrec.Record, kafkaTime int64) {
+	rec.Observed = observedAt(rec.Observed, kafkaTime, p.now)
+	p.maxObserved = max(p.maxObserved, rec.Observed)
+	if rec.Service != p.service {
+		p.newService(rec.Service)
+	}
+	rec.Service = p.clean
+	p.enricher.Record(rec, rec.Observed)
+	eval, late, why := evalTime(rec.Timestamp, rec.Observed, p.watermark, int64(p.cfg.MaxLate))
+	rec.EvalTime = eval
+	p.stats.Unevaluated[why]++
+	if late {
+		p.stats.Late++
+	}
+	if p.away {
+		p.stats.Misplaced++
+	}
+}
+
+// newService looks at a service's name once for a run of records: where it is at home, and how it can be stored.
+func (p *Pipeline) newService(name string) {
+	p.service = name
+	p.away = contract.Home(name, p.cfg.Partitions) != p.cfg.Partition
+	p.clean = name
+	if len(name) > maxServiceBytes {
+		p.clean = name[:maxServiceBytes]
+	}
+	p.clean = strings.ToValidUTF8(p.clean, "")
+}
+
+func (p *Pipeline) bury(m Message, kind, reason string) {
+	if len(reason) > maxReasonBytes {
+		reason = strings.ToValidUTF8(reason[:maxReasonBytes], "") + " …"
+	}
+	p.dead = append(p.dead, Dead{Message: m, Kind: kind, Reason: reason})
+}
+
+func rejectedReason(bad []contract.Rejected) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d records rejected", len(bad))
+	for i, r := range bad {
+		if i == maxReasonsNamed {
+			b.WriteString("; …")
+			break
+		}
+		fmt.Fprintf(&b, "; row %d: %s", r.Row, r.Reason)
+	}
+	return b.String()
+}

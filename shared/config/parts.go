@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MySQL says where the store is.
+type MySQL struct {
+	Host     string `env:"MYSQL_HOST" envDefault:"127.0.0.1" help:"MySQL server; when set, make run starts none of its own"`
+	Port     int    `env:"MYSQL_PORT" envDefault:"13306" help:"its port"`
+	User     string `env:"MYSQL_USER" envDefault:"root" help:"user"`
+	Password Secret `env:"MYSQL_PASSWORD" help:"password"`
+	Database string `env:"MYSQL_DATABASE" envDefault:"logmill" help:"database; migrate creates it"`
+}
+
+// Addr is host:port.
+func (m MySQL) Addr() string { return net.JoinHostPort(m.Host, strconv.Itoa(m.Port)) }
+
+// Validate implements Validator.
+func (m MySQL) Validate() error {
+	var problems []error
+	if m.Host == "" {
+		problems = append(problems, errors.New("MYSQL_HOST is empty"))
+	}
+	if m.Database == "" || strings.ContainsAny(m.Database, "`/\\. ") {
+		problems = append(problems, fmt.Errorf("MYSQL_DATABASE=%q is not a plain name", m.Database))
+	}
+	return errors.Join(append(problems, port("MYSQL_PORT", m.Port))...)
+}
+
+// Kafka says where the broker is and how topics are made.
+type Kafka struct {
+	Brokers     []string `env:"KAFKA_BROKERS" envDefault:"127.0.0.1:9092" help:"Kafka brokers, host:port, comma-separated; when set, make run starts none of its own"`
+	Partitions  int32    `env:"KAFKA_PARTITIONS" envDefault:"6" help:"partitions of logs.raw and logs.enriched, fixed at the first start"`
+	Replication int16    `env:"KAFKA_REPLICATION" envDefault:"0" help:"replication of new topics; 0 = 3, or the number of brokers where there are fewer"`
+	TopicPrefix string   `env:"KAFKA_TOPIC_PREFIX" help:"put before every topic and group name, so that two installations can share a cluster"`
+	Embedded    bool     `env:"KAFKA_EMBEDDED" envDefault:"false" help:"the broker is Logmill's development broker; make run sets it"`
+}
+
+// Topic is the name on the broker of one of our topics.
+func (k Kafka) Topic(name string) string { return k.TopicPrefix + name }
+
+// Group is the name on the broker of one of our consumer groups.
+func (k Kafka) Group(name string) string { return k.TopicPrefix + name }
+
+// Validate implements Validator.
+func (k Kafka) Validate() error {
+	var problems []error
+	for _, b := range k.Brokers {
+		if _, p, err := net.SplitHostPort(b); err != nil || p == "" {
+			problems = append(problems, fmt.Errorf("KAFKA_BROKERS: %q is not host:port", b))
+		}
+	}
+	if len(k.Brokers) == 0 {
+		problems = append(problems, errors.New("KAFKA_BROKERS is empty"))
+	}
+	if k.Partitions < 1 || k.Partitions > 1024 {
+		problems = append(problems, fmt.Errorf("KAFKA_PARTITIONS=%d is not within 1–1024", k.Partitions))
+	}
+	if k.Replication < 0 {
+		problems = append(problems, fmt.Errorf("KAFKA_REPLICATION=%d is negative", k.Replication))
+	}
+	return errors.Join(problems...)
+}
+
+// Log is how a program logs.
+type Log struct {
+	Level  string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	Format string `env:"LOG_FORMAT" envDefault:"json" help:"json or console"`
+}
+
+// Validate implements Validator.
+func (l Log) Validate() error {
+	return errors.Join(
+		oneOf("LOG_LEVEL", l.Level, "debug", "info", "warn", "error"),
+		oneOf("LOG_FORMAT", l.Format, "json", "console"))
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s=%q is not one of %s", name, value, strings.Join(allowed, ", "))
+}
+
+// HTTP is what the listeners of all services share; each service has its own port variable.
+type HTTP struct {
+	Bind string `env:"BIND_ADDRESS" envDefault:"127.0.0.1" help:"address that every listener binds to"`
+}
+
+// Addr is the listen address for a port.
+func (h HTTP) Addr(port int) string { return net.JoinHostPort(h.Bind, strconv.Itoa(port)) }
+
+// Port checks a service's own port setting.
+func Port(name string, p int) error { return port(name, p) }
+
+// Positive checks a duration setting.
+func Positive(name string, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s=%s must be above zero", name, d)
+	}
+	return nil
+}

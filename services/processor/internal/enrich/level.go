@@ -124,9 +124,11 @@ func levelOfKlog(c byte) logrec.Level {
 	return logrec.LevelAbsent
 }
 
-func letter(c byte) bool   { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-func wordByte(c byte) bool { return letter(c) || c-'0' <= 9 || c == '_' || c == '.' || c == '-' || c == '$' }
-func opens(c byte) bool    { return c == ' ' || c == '[' || c == '<' || c == '|' || c == '(' || c == '\t' }
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func wordByte(c byte) bool {
+	return letter(c) || c-'0' <= 9 || c == '_' || c == '.' || c == '-' || c == '$'
+}
+func opens(c byte) bool { return c == ' ' || c == '[' || c == '<' || c == '|' || c == '(' || c == '\t' }
 func closes(c byte) bool {
 	return c == ' ' || c == ']' || c == '>' || c == '|' || c == ')' || c == ':' || c == '\t' || c == ','
 }

@@ -76,7 +76,7 @@ func (c *cell) settle() error {
 	return nil
 }
 
-// merge adds what MySQL has of the window.
+// merge adds what MySQL has of the window. An error says that its sketch is damaged: counts and sums are merged all the same.
 func (c *cell) merge(r Row) error {
 	c.row.Count += r.Count
 	c.row.Bytes += r.Bytes

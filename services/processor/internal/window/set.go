@@ -117,12 +117,13 @@ func missing[T any](slots map[int64]*slot[T]) []int64 {
 	return starts
 }
 
-// Load adds the rows that MySQL has for the given starts, which Missing named. Starts without rows are new windows.
-func (s *Set) Load(windows []int64, rows []Row, errors []int64, texts []ErrorRow) error {
+// Load adds the rows that MySQL has for the given starts, which Missing named. Starts without rows are new windows. damaged counts
+// sketches that could not be read: those windows keep their counts and start their percentiles anew.
+func (s *Set) Load(windows []int64, rows []Row, errors []int64, texts []ErrorRow) (damaged int) {
 	for _, r := range rows {
 		cells := s.service(s.window(r.Start), r.Service)
 		if err := s.cell(cells, r.Start, r.Service, r.Level).merge(r); err != nil {
-			return err
+			damaged++
 		}
 	}
 	for _, e := range texts {
@@ -134,7 +135,7 @@ func (s *Set) Load(windows []int64, rows []Row, errors []int64, texts []ErrorRow
 	for _, start := range errors {
 		s.errorWindow(start).loaded = true
 	}
-	return nil
+	return damaged
 }
 
 // Changed is what has to be written: the rows that changed since Written, sorted by key. All that Missing names must be loaded.

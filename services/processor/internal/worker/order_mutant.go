@@ -1,0 +1,5 @@
+//go:build mutant_publishfirst
+
+package worker
+
+const publishFirst = true

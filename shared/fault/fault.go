@@ -72,7 +72,9 @@ func Unauthorized(format string, args ...any) *Error {
 func TooLarge(format string, args ...any) *Error { return newError(TooBig, format, args...) }
 
 // Unsupported is a content type or encoding that is not understood.
-func Unsupported(format string, args ...any) *Error { return newError(UnsupportedType, format, args...) }
+func Unsupported(format string, args ...any) *Error {
+	return newError(UnsupportedType, format, args...)
+}
 
 // Overloaded asks the caller to come again after a while.
 func Overloaded(after time.Duration, format string, args ...any) *Error {

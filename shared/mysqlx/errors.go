@@ -12,10 +12,10 @@ import (
 
 // Numbers of MySQL's errors that waiting or trying again can mend.
 var transient = map[uint16]bool{
-	1040: true, // too many connections
-	1053: true, // server shutdown in progress
-	1077: true, // normal shutdown
-	1105: true, // unknown, as clusters say it
+	1040: true,                                     // too many connections
+	1053: true,                                     // server shutdown in progress
+	1077: true,                                     // normal shutdown
+	1105: true,                                     // unknown, as clusters say it
 	1158: true, 1159: true, 1160: true, 1161: true, // packets lost
 	1205: true, // lock wait time-out
 	1213: true, // deadlock

@@ -15,11 +15,11 @@ import (
 
 // Limits of a pool. A service has a worker a partition and little else; MySQL's default of 151 connections must do for all services.
 const (
-	maxConns        = 12
-	maxIdle         = 8
-	maxLifetime     = 30 * time.Minute // so that a failover or a load balancer is noticed in the end
-	dialTimeout     = 5 * time.Second
-	ioTimeout       = 60 * time.Second // one read or write; a statement's own limit is its context
+	maxConns    = 12
+	maxIdle     = 8
+	maxLifetime = 30 * time.Minute // so that a failover or a load balancer is noticed in the end
+	dialTimeout = 5 * time.Second
+	ioTimeout   = 60 * time.Second // one read or write; a statement's own limit is its context
 )
 
 // DB is a MySQL database through two pools.

@@ -1,0 +1,100 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/IBM/sarama"
+
+	"github.com/logmill/logmill/shared/contract"
+)
+
+// ErrPartitions is a topic that exists with another number of partitions than this installation was told.
+var ErrPartitions = errors.New("the topic has another number of partitions")
+
+// EnsureTopics creates what is missing. A topic that is there is left as it is, but for its partition count, which must be right.
+func (c *Client) EnsureTopics(ctx context.Context, specs []contract.TopicSpec) error {
+	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, c.ensureTopics(specs) })
+	return err
+}
+
+func (c *Client) ensureTopics(specs []contract.TopicSpec) error {
+	have, err := c.admin.ListTopics()
+	if err != nil {
+		return fmt.Errorf("listing topics: %w", err)
+	}
+	for _, s := range specs {
+		name := c.cfg.Topic(s.Name)
+		if t, ok := have[name]; ok {
+			if t.NumPartitions != s.Partitions {
+				return partitionsError(name, t.NumPartitions, s.Partitions)
+			}
+			continue
+		}
+		if err := c.create(name, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func partitionsError(topic string, have, want int32) error {
+	return fmt.Errorf("%w: %s has %d, KAFKA_PARTITIONS says %d: set KAFKA_PARTITIONS=%d, or migrate offline as docs/partitions.md says",
+		ErrPartitions, topic, have, want, have)
+}
+
+func (c *Client) create(name string, s contract.TopicSpec) error {
+	detail := &sarama.TopicDetail{NumPartitions: s.Partitions, ReplicationFactor: c.replication(), ConfigEntries: map[string]*string{}}
+	for k, v := range s.Config {
+		detail.ConfigEntries[k] = &v
+	}
+	if detail.ReplicationFactor >= 3 {
+		two := "2"
+		detail.ConfigEntries["min.insync.replicas"] = &two
+	}
+	err := c.admin.CreateTopic(name, detail, false)
+	if errors.Is(err, sarama.ErrTopicAlreadyExists) { // another service was faster, with the same spec
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("creating topic %s: %w", name, err)
+	}
+	return nil
+}
+
+func (c *Client) replication() int16 {
+	if c.cfg.Replication > 0 {
+		return c.cfg.Replication
+	}
+	return int16(min(3, max(1, len(c.client.Brokers()))))
+}
+
+// TopicConfig are a topic's settings as they are in force.
+func (c *Client) TopicConfig(ctx context.Context, topic string) (map[string]string, error) {
+	entries, err := within(ctx, func() ([]sarama.ConfigEntry, error) {
+		return c.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: c.cfg.Topic(topic)})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the settings of %s: %w", c.cfg.Topic(topic), err)
+	}
+	out := make(map[string]string, len(entries))
+	for _, e := range entries {
+		out[e.Name] = e.Value
+	}
+	return out, nil
+}
+
+// CheckDurability warns about a real cluster that could lose what it acknowledged; "" when all is well. One broker is a choice, not a mistake.
+func (c *Client) CheckDurability(ctx context.Context, topic string) (warning string, err error) {
+	cfg, err := c.TopicConfig(ctx, topic)
+	if err != nil {
+		return "", err
+	}
+	isr, _ := strconv.Atoi(cfg["min.insync.replicas"]) // absent reads as 0, which warns as it should
+	if brokers := len(c.client.Brokers()); brokers >= 3 && isr < 2 {
+		return fmt.Sprintf("%s has min.insync.replicas=%d on %d brokers: an acknowledged line can be lost with one of them; set 2", c.cfg.Topic(topic), isr, brokers), nil
+	}
+	return "", nil
+}

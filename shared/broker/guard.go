@@ -1,0 +1,61 @@
+package broker
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+)
+
+// maxFrame bounds a request: kfake allocates the length that a client names before it has seen a byte of it.
+const maxFrame = 64 << 20
+
+var errNotKafka = errors.New("not a Kafka request")
+
+// guardListener lets only well-formed requests through to kfake: an HTTP request on its port would cost 1.2 GB or the process.
+type guardListener struct{ net.Listener }
+
+func (l guardListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &guardConn{Conn: c}, nil
+}
+
+// guardConn checks the first eight bytes of each request (length, key, version) before it hands them on.
+type guardConn struct {
+	net.Conn
+	head    [8]byte
+	pending []byte // of head, not yet handed on
+	body    int    // bytes of this request after head
+}
+
+func (g *guardConn) Read(p []byte) (int, error) {
+	if len(g.pending) == 0 && g.body == 0 {
+		if err := g.begin(); err != nil {
+			return 0, err
+		}
+	}
+	if len(g.pending) > 0 {
+		n := copy(p, g.pending)
+		g.pending = g.pending[n:]
+		return n, nil
+	}
+	n, err := g.Conn.Read(p[:min(len(p), g.body)])
+	g.body -= n
+	return n, err
+}
+
+func (g *guardConn) begin() error {
+	if _, err := io.ReadFull(g.Conn, g.head[:]); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(g.head[:4])
+	key := int16(binary.BigEndian.Uint16(g.head[4:6]))
+	if size < 8 || size > maxFrame || !known(key) {
+		return errNotKafka
+	}
+	g.pending, g.body = g.head[:], int(size)-4
+	return nil
+}

@@ -8,7 +8,6 @@ package enrich
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/logmill/logmill/shared/logrec"
@@ -114,10 +113,15 @@ func (e *Enricher) json(rec *logrec.Record) {
 	if len(s) > maxJSONBytes || s[len(s)-1] != '}' {
 		return
 	}
-	in := &e.inner
-	if err := e.parser.ParseObject([]byte(s), in); err != nil {
-		return
+	if err := e.parser.ParseObject([]byte(s), &e.inner); err == nil {
+		e.merge(rec)
 	}
+}
+
+// merge gives rec what the text said (e.inner) and the sender did not. Message and service stay as sent: the text is the message, and
+// the service decides the partition.
+func (e *Enricher) merge(rec *logrec.Record) {
+	in := &e.inner
 	setTime(rec, in.Timestamp)
 	setLevel(rec, in.Level)
 	setText(&rec.TraceID, in.TraceID)
@@ -128,9 +132,11 @@ func (e *Enricher) json(rec *logrec.Record) {
 	setText(&rec.Host, in.Host)
 	setText(&rec.Team, in.Team)
 	setText(&rec.Env, in.Env)
-	setStatus(rec, in.ResponseStatus)
-	if in.HasResponseTime {
-		setResponseTime(rec, in.ResponseTimeMS)
+	if rec.ResponseStatus == 0 {
+		rec.ResponseStatus = in.ResponseStatus
+	}
+	if !rec.HasResponseTime && in.HasResponseTime {
+		rec.ResponseTimeMS, rec.HasResponseTime = in.ResponseTimeMS, true
 	}
 	for i := range min(len(in.Attributes), maxPairs) {
 		addAttr(rec, in.Attributes[i])
@@ -143,64 +149,23 @@ func (e *Enricher) logfmt(rec *logrec.Record) bool {
 	if e.pairs, ok = parsePairs(e.pairs[:0], rec.Message); !ok {
 		return false
 	}
+	e.inner = logrec.Record{Attributes: e.inner.Attributes[:0]}
 	for _, p := range e.pairs {
-		if !fillNamed(rec, p) {
-			addAttr(rec, p.attr())
-		}
+		e.name(p)
 	}
+	e.merge(rec)
 	return true
 }
 
-// fillNamed puts p where its name belongs; false = it is an attribute.
-func fillNamed(rec *logrec.Record, p pair) bool {
-	switch p.key {
-	case "level", "lvl", "severity":
-		if l, ok := logrec.ParseLevel(p.value); ok {
-			setLevel(rec, l)
-		}
-	case "ts", "time", "timestamp", "t":
-		setTime(rec, parseTime(p.value))
-	case "msg", "message", "service": // in the text already; the service decides the partition and stays as sent
-	case "trace_id", "traceID", "traceId", "trace":
-		setText(&rec.TraceID, p.value)
-	case "span_id", "spanID", "spanId", "span":
-		setText(&rec.SpanID, p.value)
-	case "user_id", "user", "userId":
-		setText(&rec.UserID, p.value)
-	case "host", "hostname":
-		setText(&rec.Host, p.value)
-	case "method", "http_method", "request_method":
-		setText(&rec.RequestMethod, p.value)
-	case "path", "uri", "url", "request_path":
-		setText(&rec.RequestPath, p.value)
-	case "status", "status_code", "response_status":
-		n, err := strconv.ParseInt(p.value, 10, 32)
-		if err != nil {
-			return false
-		}
-		setStatus(rec, int32(n))
-	case "duration", "response_time_ms", "duration_ms", "latency_ms", "elapsed_ms", "took":
-		ms, ok := milliseconds(p.value)
-		if !ok {
-			return false
-		}
-		setResponseTime(rec, ms)
-	default:
-		return false
+// name puts p where its name belongs, by the alias table. What cannot be read as that field is an attribute: a text may say anything.
+func (e *Enricher) name(p pair) {
+	v := logrec.Value{Text: p.value}
+	if !p.quoted && jsonScalar(p.value) {
+		v.Kind = logrec.RawValue
 	}
-	return true
-}
-
-func parseTime(s string) int64 {
-	if ns, ok := logrec.ParseTime(s); ok {
-		return ns
+	if err := e.inner.Set(p.key, v); err != nil {
+		_ = e.inner.SetAttribute(p.key, v) // full of attributes: the rest is in the message
 	}
-	if v, err := strconv.ParseFloat(s, 64); err == nil {
-		if ns, ok := logrec.TimeOfNumber(v); ok {
-			return ns
-		}
-	}
-	return 0
 }
 
 // ownership fills team and env from the catalogue.
@@ -263,18 +228,6 @@ func setLevel(rec *logrec.Record, l logrec.Level) {
 func setText(dst *string, s string) {
 	if *dst == "" {
 		*dst = s
-	}
-}
-
-func setStatus(rec *logrec.Record, status int32) {
-	if rec.ResponseStatus == 0 && status >= 100 && status <= 999 {
-		rec.ResponseStatus = status
-	}
-}
-
-func setResponseTime(rec *logrec.Record, ms float64) {
-	if !rec.HasResponseTime {
-		rec.ResponseTimeMS, rec.HasResponseTime = ms, true
 	}
 }
 

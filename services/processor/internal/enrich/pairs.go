@@ -1,11 +1,8 @@
 package enrich
 
 import (
-	"math"
 	"strconv"
 	"strings"
-
-	"github.com/logmill/logmill/shared/logrec"
 )
 
 // pair is one key=value of a logfmt line. quoted says that the value stood in quotes, so it is text even if it looks like a number.
@@ -76,14 +73,6 @@ func looksLikePairs(s string) bool {
 	return false
 }
 
-// attr is p as an attribute: numbers and booleans keep their kind.
-func (p pair) attr() logrec.Attr {
-	if !p.quoted && jsonScalar(p.value) {
-		return logrec.Attr{Key: p.key, Value: p.value, Kind: logrec.JSON}
-	}
-	return logrec.Attr{Key: p.key, Value: cut(p.value, maxValueBytes)}
-}
-
 // jsonScalar says whether s is a JSON number, true or false as it stands.
 func jsonScalar(s string) bool {
 	if s == "true" || s == "false" {
@@ -124,23 +113,6 @@ func leadingDigits(s string) int {
 		n++
 	}
 	return n
-}
-
-// milliseconds reads 12.5, 12.5ms, 1.2s, 350us; a bare number is ms.
-func milliseconds(s string) (float64, bool) {
-	i := len(s)
-	for i > 0 && s[i-1]-'0' > 9 {
-		i--
-	}
-	scale, ok := map[string]float64{"": 1, "ms": 1, "s": 1000, "us": 1e-3, "µs": 1e-3, "ns": 1e-6}[s[i:]]
-	if !ok {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(s[:i], 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-		return 0, false
-	}
-	return v * scale, true
 }
 
 // cut shortens s to at most n bytes at a rune border.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 const (
@@ -47,7 +49,7 @@ FROM partition_progress p WHERE stream_id = ? AND part = ?`
 // Acquire takes a partition under a new epoch, which fences every owner before, and returns where it stands.
 func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, owner string) (Progress, error) {
 	p := Progress{Stream: stream, Partition: partition}
-	err := inTx(ctx, s.text, func(tx *sql.Tx) error {
+	err := mysqlx.WithTx(ctx, s.text, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, acquireSQL, stream, partition, owner); err != nil {
 			return err
 		}

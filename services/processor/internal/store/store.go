@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 // ErrFenced says that the partition has moved on without us: another owner, or our own change of which we never heard.
@@ -96,7 +97,7 @@ const insertDataSQL = `INSERT INTO block_data (block_id, data) VALUES (?, ?)`
 // Commit stores c in one transaction and returns the progress after it. ErrFenced = nothing was changed. After any other error it is
 // unknown whether it was: Acquire tells.
 func (s *Store) Commit(ctx context.Context, p Progress, c Commit) (Progress, error) {
-	err := inTx(ctx, s.blob, func(tx *sql.Tx) error {
+	err := mysqlx.WithTx(ctx, s.blob, func(tx *sql.Tx) error {
 		seq, err := s.move(ctx, tx, p, c)
 		if err != nil || c.Block.Data == nil {
 			return err
@@ -160,18 +161,6 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 	return nil
 }
 
-// inTx runs fn in a transaction and returns its error or that of COMMIT.
-func inTx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := fn(tx); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
-	}
-	return tx.Commit()
-}
-
 // refused knows MySQL's errors about the data itself: packet too large (1153), wrong string (1366), number out of range (1264),
 // too long (1406), invalid JSON (3140).
 func refused(err error) bool {
@@ -184,11 +173,4 @@ func refused(err error) bool {
 		return true
 	}
 	return false
-}
-
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
-	}
-	return err
 }

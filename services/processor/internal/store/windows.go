@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/logmill/logmill/services/processor/internal/window"
+	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 const (
@@ -107,7 +108,7 @@ WHERE stream_id = ? AND part = ? AND epoch = ? AND windows_through = ?`
 // SaveWindows writes rows, which hold all records below through, and moves windows_through there, in one transaction.
 // ErrFenced = nothing was changed. After any other error it is unknown whether it was.
 func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, rows []window.Row, errors []window.ErrorRow) (Progress, error) {
-	err := inTx(ctx, s.text, func(tx *sql.Tx) error {
+	err := mysqlx.WithTx(ctx, s.text, func(tx *sql.Tx) error {
 		if err := moveWindows(ctx, tx, p, through); err != nil {
 			return err
 		}

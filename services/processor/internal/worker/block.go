@@ -111,13 +111,13 @@ func (w *Worker) unstorable(ctx context.Context, used int, kind string, cause er
 // publishDead sends poison to logs.dead. It comes before the commit, so that a crash between repeats a dead letter and never loses one.
 func (w *Worker) publishDead(ctx context.Context, dead []pipeline.Dead) error {
 	for _, d := range dead {
-		headers := contract.Dead{Error: d.Kind + ": " + d.Reason, Topic: w.cfg.RawTopic, Partition: w.progress.Partition, Offset: d.Message.Offset, Component: "processor"}.Headers()
+		headers := contract.Dead{Error: d.Kind + ": " + d.Reason, Topic: contract.TopicRaw, Partition: w.progress.Partition, Offset: d.Message.Offset, Component: "processor"}.Headers()
 		if d.Message.ContentType != "" {
 			headers = append(headers, contract.Header{Key: contract.HeaderContentType, Value: d.Message.ContentType})
 		}
 		key := []byte(strconv.Itoa(int(w.progress.Partition)) + "-" + strconv.FormatInt(d.Message.Offset, 10))
 		err := w.persist(ctx, fmt.Sprintf("publishing the dead letter of offset %d", d.Message.Offset), func(ctx context.Context) error {
-			return w.deps.Publisher.Publish(ctx, w.cfg.DeadTo, -1, key, d.Message.Value, headers)
+			return w.deps.Dead.Publish(ctx, contract.TopicDead, -1, key, d.Message.Value, headers)
 		})
 		if err != nil {
 			return err
@@ -141,6 +141,6 @@ func (w *Worker) publish(ctx context.Context, h contract.Enriched, data []byte) 
 		headers = append(headers, contract.Header{Key: contract.HeaderContentType, Value: contract.ContentTypeBlock})
 	}
 	return w.persist(ctx, what, func(ctx context.Context) error {
-		return w.deps.Publisher.Publish(ctx, w.cfg.EnrichedTopic, w.progress.Partition, nil, data, headers)
+		return w.deps.Enriched.Publish(ctx, contract.TopicEnriched, w.progress.Partition, nil, data, headers)
 	})
 }

@@ -28,11 +28,11 @@ func (w *Worker) heartbeat(ctx context.Context) error {
 	}
 	if end < w.progress.NextOffset {
 		w.ready = false
-		return fmt.Errorf("%w (stored up to %d, log ends at %d)", errLost, w.progress.NextOffset, end)
+		return w.lost(end)
 	}
 	if end > w.progress.NextOffset {
 		w.moved = time.Now() // asked again after another interval, not at once
-		return w.unstick(ctx, end)
+		return w.unstick(ctx)
 	}
 	w.stuck = time.Time{}
 	return w.beat(ctx, w.progress.NextOffset, now-int64(pipeline.WatermarkLag))
@@ -61,7 +61,7 @@ func (w *Worker) beatHeaders() contract.Enriched {
 
 // unstick is for a log whose end lies beyond us while nothing arrives: markers of transactions take up offsets and are never
 // delivered. They are passed when the broker itself shows that no record is left there.
-func (w *Worker) unstick(ctx context.Context, end int64) error {
+func (w *Worker) unstick(ctx context.Context) error {
 	if w.stuck.IsZero() {
 		w.stuck = time.Now()
 	}
@@ -70,16 +70,15 @@ func (w *Worker) unstick(ctx context.Context, end int64) error {
 	}
 	once, cancel := context.WithTimeout(ctx, BrokerTimeout)
 	defer cancel()
-	has, err := w.deps.Log.HasRecord(once, w.progress.Partition, w.progress.NextOffset, end)
+	next, err := w.deps.Log.Vacant(once, w.progress.Partition, w.progress.NextOffset)
 	if err != nil {
 		return fmt.Errorf("looking for records from offset %d: %w", w.progress.NextOffset, err)
 	}
-	if has {
-		return nil // on its way
+	if next <= w.progress.NextOffset {
+		return nil // on its way, or a transaction is open
 	}
-	w.log.Debug().Int64("from", w.progress.NextOffset).Int64("to", end).Msg("offsets hold no records")
-	w.stuck = time.Time{}
-	return w.beat(ctx, end, w.progress.Watermark)
+	w.log.Debug().Int64("from", w.progress.NextOffset).Int64("to", next).Msg("offsets hold no records")
+	return w.beat(ctx, next, w.progress.Watermark)
 }
 
 func (w *Worker) end(ctx context.Context) (int64, error) {

@@ -13,7 +13,7 @@ import (
 // Metrics of all workers of a process.
 type Metrics struct {
 	rows, bytes, blocks, late, misplaced, heartbeats prometheus.Counter
-	skipped, deleted, damaged, publishFailures       prometheus.Counter
+	skipped, damaged, publishFailures                prometheus.Counter
 	unevaluated, dead, epochLosses                   *prometheus.CounterVec
 	blockRows, commitSeconds                         prometheus.Histogram
 	offset, watermark                                *prometheus.GaugeVec
@@ -29,7 +29,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		misplaced:       counter("misplaced_total", "Lines of services whose home is another partition; rules on those services are blind."),
 		heartbeats:      counter("heartbeats_total", "Heartbeats published."),
 		skipped:         counter("skipped_messages_total", "Messages delivered again after they were stored."),
-		deleted:         counter("deleted_offsets_total", "Offsets that Kafka deleted before they were stored: lost lines."),
 		damaged:         counter("damaged_blocks_total", "Stored blocks that could not be read back for the windows."),
 		publishFailures: counter("publish_failures_total", "Tries to publish that Kafka did not take."),
 		unevaluated:     counters("unevaluated_total", "Lines that alert rules never see, by reason.", "reason"),
@@ -40,7 +39,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		offset:          gauges("next_offset", "All offsets below are stored."),
 		watermark:       gauges("watermark_seconds", "Watermark of the partition, s since the epoch."),
 	}
-	reg.MustRegister(m.rows, m.bytes, m.blocks, m.late, m.misplaced, m.heartbeats, m.skipped, m.deleted, m.damaged, m.publishFailures,
+	reg.MustRegister(m.rows, m.bytes, m.blocks, m.late, m.misplaced, m.heartbeats, m.skipped, m.damaged, m.publishFailures,
 		m.unevaluated, m.dead, m.epochLosses, m.blockRows, m.commitSeconds, m.offset, m.watermark)
 	return m
 }

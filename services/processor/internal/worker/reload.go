@@ -53,26 +53,19 @@ func (w *Worker) acquire(ctx context.Context) error {
 }
 
 // checkLog compares what is stored with what the broker has. A log that ends before it is another log: going on would skip its records.
-// A log that begins after it has lost records to retention: they are gone, loudly, and the rest is worth having.
 func (w *Worker) checkLog(ctx context.Context) error {
-	once, cancel := context.WithTimeout(ctx, BrokerTimeout)
-	defer cancel()
-	end, err := w.deps.Log.End(once, w.progress.Partition)
+	end, err := w.end(ctx)
 	if err != nil {
-		return fmt.Errorf("asking for the log's end: %w", err)
+		return err
 	}
 	if end < w.progress.NextOffset {
-		return fmt.Errorf("%w (stored up to %d, log ends at %d)", errLost, w.progress.NextOffset, end)
-	}
-	start, err := w.deps.Log.Start(once, w.progress.Partition)
-	if err != nil {
-		return fmt.Errorf("asking for the log's start: %w", err)
-	}
-	if gone := start - w.progress.NextOffset; gone > 0 && w.progress.NextOffset > 0 {
-		w.log.Error().Int64("offset", w.progress.NextOffset).Int64("start", start).Msg("offsets were deleted before they were stored")
-		w.deps.Metrics.deleted.Add(float64(gone))
+		return w.lost(end)
 	}
 	return nil
+}
+
+func (w *Worker) lost(end int64) error {
+	return fmt.Errorf("%w (stored up to %d, log ends at %d)", errLost, w.progress.NextOffset, end)
 }
 
 // refold counts the blocks that the windows in MySQL do not hold yet.

@@ -42,12 +42,11 @@ type Windows interface {
 	SaveWindows(ctx context.Context, p store.Progress, through int64, rows []window.Row, errors []window.ErrorRow) (store.Progress, error)
 }
 
-// Log is the broker's view of a partition of logs.raw. End is the offset after the last stable record; HasRecord asks whether any record
-// is left in [from, end).
+// Log is the broker's view of a partition of logs.raw. End is the offset that the next record will get. Vacant is how far, from an offset
+// on, the broker shows that no record will ever be delivered; the offset itself when it does not show that.
 type Log interface {
-	Start(ctx context.Context, partition int32) (int64, error)
 	End(ctx context.Context, partition int32) (int64, error)
-	HasRecord(ctx context.Context, partition int32, from, end int64) (bool, error)
+	Vacant(ctx context.Context, partition int32, from int64) (next int64, err error)
 }
 
 // Publisher publishes to an explicit partition, or by key when partition is -1, and returns when all in-sync replicas have it.
@@ -57,21 +56,21 @@ type Publisher interface {
 
 // Deps of a Worker.
 type Deps struct {
-	Progress  Progress
-	Blocks    Blocks
-	Windows   Windows
-	Log       Log
-	Publisher Publisher
-	Now       func() int64 // MySQL's clock, ns
-	Metrics   *Metrics
-	Logger    zerolog.Logger
+	Progress Progress
+	Blocks   Blocks
+	Windows  Windows
+	Log      Log
+	Enriched Publisher    // of blocks and heartbeats
+	Dead     Publisher    // of dead letters
+	Now      func() int64 // MySQL's clock, ns
+	Metrics  *Metrics
+	Logger   zerolog.Logger
 }
 
 // Config of a Worker.
 type Config struct {
-	Owner                           string // who we are, for people
-	RawTopic, EnrichedTopic, DeadTo string
-	Pipeline                        pipeline.Config
+	Owner    string // who we are, for people
+	Pipeline pipeline.Config
 }
 
 // Worker owns a partition from its assignment to its revocation.
@@ -123,7 +122,7 @@ func New(cfg Config, deps Deps, p store.Progress, mark func(next int64)) (*Worke
 	}
 	w := &Worker{
 		cfg: cfg, deps: deps, queue: NewQueue(), pipe: pipe, progress: p, fresh: true, set: window.NewSet(), mark: mark,
-		log: deps.Logger.With().Str("topic", cfg.RawTopic).Int32("partition", p.Partition).Logger(),
+		log: deps.Logger.With().Str("topic", contract.TopicRaw).Int32("partition", p.Partition).Logger(),
 	}
 	w.trimmable.Store(-1)
 	w.report(nil)

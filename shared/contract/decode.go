@@ -1,0 +1,347 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unsafe"
+
+	"github.com/logmill/logmill/shared/logrec"
+)
+
+// Batch is the records of a message. Strings point into the message's bytes or the batch's buffers: all of it is good until Reset.
+type Batch struct {
+	Records  []logrec.Record
+	Rejected []Rejected // what could not be read while the rest of the message could
+
+	buf    []byte // hex ids, unescaped texts
+	parser logrec.Parser
+}
+
+// Rejected is one record that could not be accepted.
+type Rejected struct {
+	Row    int // its place in the message, from 0
+	Line   int // JSON bodies: the line (NDJSON) or element (array), from 1
+	Field  string
+	Reason string
+}
+
+// Reset forgets the records and keeps the buffers.
+func (b *Batch) Reset() {
+	b.Records, b.Rejected, b.buf = b.Records[:0], b.Rejected[:0], b.buf[:0]
+	b.parser.Reset()
+}
+
+// DecodeRaw appends the records of a logs.raw message to b, with SrcOffset and SrcRow (0, 1, … in the message, rejected ones
+// counted). contentType "" is sniffed: a brace or a bracket begins JSON. An error means that the message as a whole is poison,
+// and leaves b as it was.
+func (b *Batch) DecodeRaw(contentType string, value []byte, offset int64) (err error) {
+	first := len(b.Records)
+	switch {
+	case strings.HasPrefix(contentType, ContentTypeOTLP):
+		err = b.DecodeOTLP(value)
+	case strings.HasPrefix(contentType, ContentTypeJSON) || contentType == "application/x-ndjson" || contentType == "" && looksLikeJSON(value):
+		err = b.DecodeJSON(value)
+	case contentType == "":
+		err = b.DecodeOTLP(value)
+	default:
+		err = fmt.Errorf("content-type %q is not understood (%s, %s)", contentType, ContentTypeOTLP, ContentTypeJSON)
+	}
+	if err != nil {
+		return err
+	}
+	for i := first; i < len(b.Records); i++ {
+		b.Records[i].SrcOffset = offset
+	}
+	return nil
+}
+
+func looksLikeJSON(value []byte) bool {
+	for _, c := range value {
+		switch c {
+		case ' ', '\t', '\r': // not \n: it is the first byte of every OTLP message
+		default:
+			return c == '{' || c == '['
+		}
+	}
+	return false
+}
+
+// DecodeJSON appends the records of a JSON body. A damaged body is an error only when nothing of it could be read.
+func (b *Batch) DecodeJSON(body []byte) error {
+	first, row := len(b.Records), int32(0)
+	err := b.parser.ParseBody(body, func(line int, rec *logrec.Record, err error) bool {
+		if err != nil {
+			b.reject(int(row), line, err)
+		} else {
+			r := b.grow()
+			attrs := append(r.Attributes[:0], rec.Attributes...)
+			*r = *rec
+			r.Attributes, r.SrcRow = attrs, row
+		}
+		row++
+		return true
+	})
+	if err != nil && len(b.Records) == first {
+		return err
+	}
+	if err != nil {
+		b.reject(int(row), 0, err)
+	}
+	return nil
+}
+
+func (b *Batch) reject(row, line int, err error) {
+	rj := Rejected{Row: row, Line: line, Reason: err.Error()}
+	var fe *logrec.FieldError
+	if errors.As(err, &fe) {
+		rj.Field, rj.Reason = fe.Field, fe.Reason
+	}
+	b.Rejected = append(b.Rejected, rj)
+}
+
+// grow appends a record, with the attributes' memory of the one that lay there before.
+func (b *Batch) grow() *logrec.Record {
+	if n := len(b.Records); n < cap(b.Records) {
+		b.Records = b.Records[:n+1]
+		r := &b.Records[n]
+		*r = logrec.Record{Attributes: r.Attributes[:0]}
+		return r
+	}
+	b.Records = append(b.Records, logrec.Record{})
+	return &b.Records[len(b.Records)-1]
+}
+
+// DecodeOTLP appends the records of an ExportLogsServiceRequest in protobuf. Unknown fields are passed over, records that break
+// our limits are rejected alone; a damaged message is an error and leaves b as it was.
+func (b *Batch) DecodeOTLP(value []byte) error {
+	d := otlpDecoder{b: b}
+	records, rejected := len(b.Records), len(b.Rejected)
+	err := each(value, func(f field) error {
+		if f.tag == 1 && f.wire == wireBytes {
+			return d.resourceLogs(f.data)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Records, b.Rejected = b.Records[:records], b.Rejected[:rejected]
+	}
+	return err
+}
+
+func each(b []byte, f func(field) error) error {
+	for len(b) > 0 {
+		fd, rest, err := next(b)
+		if err != nil {
+			return err
+		}
+		if err := f(fd); err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
+type otlpDecoder struct {
+	b         *Batch
+	row       int32
+	inherited []field // attributes of the resource, encoded
+}
+
+// resourceLogs reads its resource first, wherever it stands.
+func (d *otlpDecoder) resourceLogs(data []byte) error {
+	d.inherited = d.inherited[:0]
+	err := each(data, func(f field) error {
+		if f.tag == 1 && f.wire == wireBytes {
+			return d.resource(f.data)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(data, func(f field) error {
+		if f.tag == 2 && f.wire == wireBytes {
+			return d.scopeLogs(f.data)
+		}
+		return nil
+	})
+}
+
+func (d *otlpDecoder) resource(data []byte) error {
+	return each(data, func(f field) error {
+		if f.tag == 1 && f.wire == wireBytes {
+			d.inherited = append(d.inherited, f)
+		}
+		return nil
+	})
+}
+
+func (d *otlpDecoder) scopeLogs(data []byte) error {
+	for len(data) > 0 {
+		f, rest, err := next(data)
+		if err != nil {
+			return err
+		}
+		if f.tag == 2 && f.wire == wireBytes {
+			if err := d.record(f.data); err != nil {
+				return err
+			}
+		}
+		data = rest
+	}
+	return nil
+}
+
+// record reads one LogRecord. The record's own attributes come before the resource's, so that the nearer one wins a field.
+func (d *otlpDecoder) record(data []byte) error {
+	r := d.b.grow()
+	r.SrcRow = d.row
+	d.row++
+	rejected, err := d.fields(data, r)
+	if err != nil {
+		return err
+	}
+	for _, f := range d.inherited {
+		refused, err := d.attribute(f.data, r)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			rejected = refused
+		}
+	}
+	if rejected == nil {
+		rejected = logrec.Validate(r)
+	}
+	if rejected != nil {
+		d.b.reject(int(r.SrcRow), 0, rejected)
+		d.b.Records = d.b.Records[:len(d.b.Records)-1]
+	}
+	return nil
+}
+
+// fields tells a record that is refused apart from a message that is damaged.
+func (d *otlpDecoder) fields(data []byte, r *logrec.Record) (refused, err error) {
+	for len(data) > 0 {
+		var f field
+		if f, data, err = next(data); err != nil {
+			return nil, err
+		}
+		var no error
+		switch {
+		case f.tag == 1 && f.wire == wireFixed64:
+			no = setTime(&r.Timestamp, "time_unix_nano", f.num)
+		case f.tag == 11 && f.wire == wireFixed64:
+			no = setTime(&r.Observed, "observed_time_unix_nano", f.num)
+		case f.tag == 2 && f.wire == wireVarint && f.num <= 24:
+			r.Level = levelOr(logrec.LevelOfSeverity(int32(f.num)), r.Level)
+		case f.tag == 3 && f.wire == wireBytes && r.Level == logrec.LevelAbsent:
+			r.Level, _ = logrec.ParseLevel(text(f.data)) // unreadable: absent, as if it had not been said
+		case f.tag == 5 && f.wire == wireBytes:
+			no, err = d.body(f.data, r)
+		case f.tag == 6 && f.wire == wireBytes:
+			no, err = d.attribute(f.data, r)
+		case f.tag == 9 && f.wire == wireBytes:
+			r.TraceID = d.id(f.data, 32)
+		case f.tag == 10 && f.wire == wireBytes:
+			r.SpanID = d.id(f.data, 16)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if no != nil {
+			refused = no
+		}
+	}
+	return refused, nil
+}
+
+func levelOr(l, otherwise logrec.Level) logrec.Level {
+	if l == logrec.LevelAbsent {
+		return otherwise
+	}
+	return l
+}
+
+func setTime(dst *int64, name string, ns uint64) error {
+	if ns > math.MaxInt64 {
+		return &logrec.FieldError{Field: name, Reason: "is after the year 2262"}
+	}
+	*dst = int64(ns)
+	return nil
+}
+
+// text is b as a string without copying it.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// id is a trace or span id as hex; ids of zeros are none.
+func (d *otlpDecoder) id(data []byte, digits int) string {
+	if len(data) == 0 {
+		return ""
+	}
+	start := len(d.b.buf)
+	d.b.buf = appendHex(d.b.buf, data)
+	return logrec.NormalID(text(d.b.buf[start:len(d.b.buf):len(d.b.buf)]), digits)
+}
+
+func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err error) {
+	var key string
+	var value []byte
+	for len(data) > 0 {
+		var f field
+		if f, data, err = next(data); err != nil {
+			return nil, err
+		}
+		switch {
+		case f.tag == 1 && f.wire == wireBytes:
+			key = text(f.data)
+		case f.tag == 2 && f.wire == wireBytes:
+			value = f.data
+		}
+	}
+	v, ok, err := anyValue(value)
+	if err != nil || !ok || key == "" {
+		return nil, err
+	}
+	if name, isJSON := strings.CutSuffix(key, jsonSuffix); isJSON && v.Kind == logrec.TextValue && v.Text != "" {
+		return r.SetAttribute(name, logrec.Value{Kind: logrec.RawValue, Text: v.Text}), nil
+	}
+	return r.Set(key, v), nil
+}
+
+// body is the message; a map is the record's own fields, as structured loggers send it.
+func (d *otlpDecoder) body(data []byte, r *logrec.Record) (refused, err error) {
+	f, ok, err := single(data)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if f.tag == 6 { // kvlist_value
+		return d.bodyMap(f.data, r)
+	}
+	v, _, err := anyValue(data)
+	if err != nil {
+		return nil, err
+	}
+	if v.Kind == logrec.TextValue {
+		r.Message = v.Text
+		return nil, nil
+	}
+	return r.Set("message", v), nil
+}
+
+func (d *otlpDecoder) bodyMap(data []byte, r *logrec.Record) (refused, err error) {
+	err = each(data, func(f field) error {
+		if f.tag != 1 || f.wire != wireBytes {
+			return nil
+		}
+		no, err := d.attribute(f.data, r)
+		if no != nil {
+			refused = no
+		}
+		return err
+	})
+	return refused, err
+}

@@ -22,7 +22,10 @@ func parsePairs(dst []pair, s string) ([]pair, bool) {
 		}
 		dst, s = append(dst, p), rest
 	}
-	return dst, len(dst)-start >= logfmtMinPairs
+	if len(dst)-start < logfmtMinPairs {
+		return dst[:start], false
+	}
+	return dst, true
 }
 
 // nextPair reads key=value. A word without = ends the reading: the line is prose.

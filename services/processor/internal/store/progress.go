@@ -62,7 +62,8 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 	return p, nil
 }
 
-const blockColumns = `b.from_offset, b.to_offset, b.prev_to, b.row_count, b.checksum, b.min_time_ns, b.max_time_ns, b.watermark_ns, d.data`
+const blockColumns = `b.from_offset, b.to_offset, b.prev_to, b.row_count, b.checksum, b.min_time_ns, b.max_time_ns, b.level_mask,
+ b.watermark_ns, d.data`
 
 const lastBlockSQL = `SELECT ` + blockColumns + ` FROM block b JOIN block_data d ON d.block_id = b.id
 WHERE b.stream_id = ? AND b.part = ? AND b.retired_at IS NULL ORDER BY b.from_offset DESC LIMIT 1`
@@ -98,6 +99,6 @@ func (s *Store) BlockFrom(ctx context.Context, p Progress, offset int64) (b Bloc
 }
 
 func scanBlock(row *sql.Row) (b Block, err error) {
-	err = row.Scan(&b.From, &b.To, &b.PrevTo, &b.Meta.Rows, &b.Meta.Checksum, &b.Meta.MinTime, &b.Meta.MaxTime, &b.Watermark, &b.Data)
+	err = row.Scan(&b.From, &b.To, &b.PrevTo, &b.Meta.Rows, &b.Meta.Checksum, &b.Meta.MinTime, &b.Meta.MaxTime, &b.Meta.LevelMask, &b.Watermark, &b.Data)
 	return b, err
 }

@@ -105,16 +105,21 @@ func (w *Worker) blockFrom(ctx context.Context, offset int64) (store.Block, bool
 // foldBlock counts the records of b from offset on: a compacted block may begin before it. A damaged block is reported and left out of
 // the windows; it must not hold up what comes after it.
 func (w *Worker) foldBlock(b store.Block, offset int64) error {
-	r, err := block.Open(b.Data)
-	if err != nil {
-		return w.damaged(b, err)
-	}
-	recs, err := r.Records(nil)
+	recs, err := w.deps.Decode(b.Data)
 	if err != nil {
 		return w.damaged(b, err)
 	}
 	w.set.Fold(fromOffset(recs, offset))
 	return nil
+}
+
+// DecodeBlock reads all records of a block.
+func DecodeBlock(data []byte) ([]logrec.Record, error) {
+	r, err := block.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	return r.Records(nil)
 }
 
 func (w *Worker) damaged(b store.Block, err error) error {

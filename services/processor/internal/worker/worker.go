@@ -21,6 +21,7 @@ import (
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
 	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/logrec"
 )
 
 // Progress is where a partition stands, in MySQL.
@@ -60,9 +61,10 @@ type Deps struct {
 	Blocks   Blocks
 	Windows  Windows
 	Log      Log
-	Enriched Publisher    // of blocks and heartbeats
-	Dead     Publisher    // of dead letters
-	Now      func() int64 // MySQL's clock, ns
+	Enriched Publisher                                  // of blocks and heartbeats
+	Dead     Publisher                                  // of dead letters
+	Decode   func(data []byte) ([]logrec.Record, error) // of a stored block; DecodeBlock
+	Now      func() int64                               // MySQL's clock, ns
 	Metrics  *Metrics
 	Logger   zerolog.Logger
 }

@@ -1,0 +1,327 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/services/processor/internal/pipeline"
+	"github.com/logmill/logmill/services/processor/internal/store"
+	"github.com/logmill/logmill/services/processor/internal/window"
+	"github.com/logmill/logmill/shared/contract"
+)
+
+var errFault = errors.New("injected fault")
+
+// world is MySQL and Kafka of one partition, in memory, with the fences of the real ones.
+type world struct {
+	mu       sync.Mutex
+	progress store.Progress
+	blocks   []store.Block
+	windows  map[string]window.Row
+	errors   map[string]window.ErrorRow
+
+	log      []pipeline.Message // logs.raw
+	vacant   map[int64]bool     // offsets that hold markers
+	enriched []published
+	dead     []published
+}
+
+type published struct {
+	contract.Enriched
+	headers map[string]string
+	key     string
+	data    []byte
+}
+
+func newWorld() *world {
+	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[string]window.Row{}, errors: map[string]window.ErrorRow{}, vacant: map[int64]bool{}}
+}
+
+// send appends a message to logs.raw.
+func (w *world) send(value string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value)})
+}
+
+// marker appends an offset that is never delivered.
+func (w *world) marker() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.vacant[int64(len(w.log))] = true
+	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log))})
+}
+
+func line(id int) string {
+	return fmt.Sprintf(`{"service":"shop","level":"error","message":"m-%d","timestamp":"%s","response_time_ms":%d}`, id, time.Now().UTC().Format(time.RFC3339Nano), id%90)
+}
+
+// life is one process's view of the world. fault is asked at each step by name; dead processes change nothing.
+type life struct {
+	*world
+	fault func(at string) error
+	dead  func() bool
+}
+
+func (l *life) step(at string) error {
+	if l.dead != nil && l.dead() {
+		return errFault
+	}
+	if l.fault != nil {
+		return l.fault(at)
+	}
+	return nil
+}
+
+func (l *life) Acquire(_ context.Context, _ uint32, _ int32, _ string) (store.Progress, error) {
+	if err := l.step("acquire"); err != nil {
+		return store.Progress{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress.Epoch++
+	return l.progress, nil
+}
+
+func (l *life) Commit(_ context.Context, p store.Progress, c store.Commit) (store.Progress, error) {
+	if err := l.step("commit"); err != nil {
+		return p, err
+	}
+	next, err := l.commit(p, c)
+	if err != nil {
+		return p, err
+	}
+	if err := l.step("committed"); err != nil {
+		return p, err
+	}
+	return next, nil
+}
+
+func (l *life) commit(p store.Progress, c store.Commit) (store.Progress, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.Epoch != l.progress.Epoch || p.NextOffset != l.progress.NextOffset || c.Watermark > time.Now().UnixNano() {
+		return p, store.ErrFenced
+	}
+	if c.Block.Data != nil {
+		l.blocks = append(l.blocks, store.Block{From: c.From, To: c.To, PrevTo: p.PrevTo, Watermark: c.Watermark, Meta: c.Block.Meta, Data: c.Block.Data})
+		l.progress.PrevTo = c.To
+	}
+	l.progress.NextOffset, l.progress.Watermark = c.To+1, c.Watermark
+	p.NextOffset, p.Watermark, p.PrevTo = l.progress.NextOffset, l.progress.Watermark, l.progress.PrevTo
+	return p, nil
+}
+
+func (l *life) LastBlock(context.Context, store.Progress) (store.Block, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.blocks) == 0 {
+		return store.Block{}, false, nil
+	}
+	return l.blocks[len(l.blocks)-1], true, nil
+}
+
+func (l *life) BlockFrom(_ context.Context, _ store.Progress, offset int64) (store.Block, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.blocks {
+		if b.To >= offset {
+			return b, true, nil
+		}
+	}
+	return store.Block{}, false, nil
+}
+
+func (l *life) Windows(_ context.Context, _ store.Progress, starts []int64) (rows []window.Row, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.windows {
+		if slices.Contains(starts, r.Start) {
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
+}
+
+func (l *life) Errors(_ context.Context, _ store.Progress, starts []int64) (rows []window.ErrorRow, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.errors {
+		if slices.Contains(starts, r.Start) {
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
+}
+
+func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, rows []window.Row, texts []window.ErrorRow) (store.Progress, error) {
+	if err := l.step("windows"); err != nil {
+		return p, err
+	}
+	l.mu.Lock()
+	if p.Epoch != l.progress.Epoch || p.WindowsThrough != l.progress.WindowsThrough {
+		l.mu.Unlock()
+		return p, store.ErrFenced
+	}
+	for _, r := range rows {
+		l.windows[fmt.Sprint(r.Start, r.Service, r.Level)] = r
+	}
+	for _, r := range texts {
+		l.errors[fmt.Sprint(r.Start, r.Service, r.Hash)] = r
+	}
+	l.progress.WindowsThrough, p.WindowsThrough = through, through
+	l.mu.Unlock()
+	return p, l.step("windows written")
+}
+
+func (l *life) End(context.Context, int32) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(len(l.log)), nil
+}
+
+func (l *life) Vacant(_ context.Context, _ int32, from int64) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.vacant[from] {
+		from++
+	}
+	return from, nil
+}
+
+func (l *life) Publish(ctx context.Context, topic string, partition int32, key, value []byte, headers []contract.Header) error {
+	if err := errors.Join(ctx.Err(), l.step("publish "+topic)); err != nil {
+		return err
+	}
+	p := published{headers: map[string]string{}, key: string(key), data: slices.Clone(value)}
+	for _, h := range headers {
+		p.headers[h.Key] = h.Value
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if topic == contract.TopicDead {
+		l.world.dead = append(l.world.dead, p)
+		return nil
+	}
+	var err error
+	if p.Enriched, err = contract.ParseEnriched(p.headers); err != nil || partition != p.Partition {
+		return fmt.Errorf("bad headers for partition %d: %w", partition, err)
+	}
+	l.enriched = append(l.enriched, p)
+	return l.step("published")
+}
+
+// start makes a worker of this life on the partition as it stands now.
+func (l *life) start(t *testing.T) *Worker {
+	t.Helper()
+	p, err := (&life{world: l.world}).Acquire(t.Context(), 1, 0, "")
+	require.NoError(t, err)
+	cfg := Config{Owner: "test", Pipeline: pipeline.Config{Partitions: 1, MaxLate: 5 * time.Minute}}
+	deps := Deps{Progress: l, Blocks: l, Windows: l, Log: l, Enriched: l, Dead: l, Decode: decodeOutside, Now: func() int64 { return time.Now().UnixNano() },
+		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop()}
+	w, err := New(cfg, deps, p, func(int64) {})
+	require.NoError(t, err)
+	return w
+}
+
+// feed delivers logs.raw from the worker's position until ctx ends, as a claim does. rewind > 0 delivers that many messages again
+// after each.
+func (l *life) feed(ctx context.Context, w *Worker, from int64, rewind int) {
+	for at := from; ctx.Err() == nil; {
+		l.mu.Lock()
+		waiting := at < int64(len(l.log))
+		var m pipeline.Message
+		if waiting {
+			m = l.log[at]
+		}
+		marker := l.vacant[at]
+		again := l.log[max(0, min(int(at), len(l.log))-rewind):min(int(at), len(l.log))]
+		l.mu.Unlock()
+		if !waiting {
+			sleep(ctx, 5*time.Millisecond)
+			continue
+		}
+		at++
+		if marker || w.Put(ctx, m) != nil {
+			continue
+		}
+		for _, old := range again {
+			if !l.isMarker(old.Offset) {
+				_ = w.Put(ctx, old)
+			}
+		}
+	}
+}
+
+func (l *life) isMarker(offset int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.vacant[offset]
+}
+
+// storedMessages counts each message text of all stored blocks.
+func (w *world) storedMessages(t *testing.T) map[string]int {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := map[string]int{}
+	for _, b := range w.blocks {
+		countMessages(t, n, b.Data)
+	}
+	return n
+}
+
+func countMessages(t *testing.T, n map[string]int, data []byte) {
+	t.Helper()
+	recs, err := decodeOutside(data)
+	require.NoError(t, err)
+	for _, rec := range recs {
+		n[rec.Message]++
+	}
+}
+
+// deduped reads logs.enriched as a reader does: blocks below what it has are dropped, a gap is an error.
+func (w *world) deduped(t *testing.T) map[string]int {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, have, watermark := map[string]int{}, int64(-1), int64(0)
+	for _, p := range w.enriched {
+		if p.Rows > 0 && p.To > have {
+			require.Equal(t, have, p.Prev, "a gap before offset %d", p.From)
+			have = p.To
+			countMessages(t, n, p.data)
+		}
+		watermark = max(watermark, p.Watermark)
+	}
+	require.LessOrEqual(t, watermark, w.progress.Watermark, "published before it was stored")
+	return n
+}
+
+func (w *world) windowCount() (lines, errors uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range maps.Values(w.windows) {
+		lines += r.Count
+	}
+	for r := range maps.Values(w.errors) {
+		errors += r.Count
+	}
+	return lines, errors
+}
+
+func (w *world) standing() store.Progress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress
+}

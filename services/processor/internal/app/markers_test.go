@@ -42,7 +42,9 @@ func TestTransactionMarkers(t *testing.T) {
 			require.NoError(t, err)
 			return off
 		}
-		next := func() int64 { return int64(s.number(t, "SELECT COALESCE(SUM(next_offset), 0) FROM partition_progress WHERE part = 1")) }
+		next := func() int64 {
+			return int64(s.number(t, "SELECT COALESCE(SUM(next_offset), 0) FROM partition_progress WHERE part = 1"))
+		}
 		send := func(text string) {
 			var enc contract.Encoder
 			now := time.Now().UnixNano()

@@ -71,6 +71,16 @@ func (w *Worker) account(out pipeline.Output, used int) {
 	w.busy = time.Now()
 	w.observed = max(w.observed, out.MaxObserved)
 	w.deps.Metrics.block(w.progress, out)
+	w.warnMisplaced(out.Stats.Misplaced)
+}
+
+// warnMisplaced says, once in a while, that somebody produces past the homes: rules on those services see only a part of their lines.
+func (w *Worker) warnMisplaced(n int) {
+	if n == 0 || time.Since(w.warned) < MisplacedEvery {
+		return
+	}
+	w.warned = time.Now()
+	w.log.Warn().Int("lines", n).Msg("lines of services that are at home on other partitions: alert rules on them are blind; their producer must key by service (murmur2)")
 }
 
 // done follows the publish: the round is complete.

@@ -39,6 +39,9 @@ const (
 	QueueBytes    = 4 << 20
 	QueueMessages = 1024
 
+	// MisplacedEvery is how often misplaced lines are warned of; the counter has them all.
+	MisplacedEvery = time.Minute
+
 	// RefoldBlocks is how many blocks are folded after a crash before the windows are written, so that a long refold keeps its gains.
 	RefoldBlocks = 64
 )

@@ -95,6 +95,7 @@ type Worker struct {
 	busy     time.Time        // when a block was last stored
 	written  time.Time        // when windows were last written
 	stuck    time.Time        // since when the log's end lies beyond us with nothing arriving
+	warned   time.Time        // when misplaced lines were last warned of
 	observed int64            // newest receipt stored, ns
 
 	state     atomic.Pointer[State]

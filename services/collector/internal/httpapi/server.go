@@ -1,0 +1,117 @@
+// Package httpapi is the collector's HTTP surface: POST /api/logs and POST /v1/logs.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/services/collector/internal/body"
+	"github.com/logmill/logmill/services/collector/internal/produce"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/fault"
+	"github.com/logmill/logmill/shared/logrec"
+	"github.com/logmill/logmill/shared/obs"
+)
+
+// Sender sends records and returns when they are safe.
+type Sender interface {
+	Send(ctx context.Context, recs []logrec.Record) error
+}
+
+// Guard says whether receiving is safe.
+type Guard interface{ Check() error }
+
+// Deps of a Server.
+type Deps struct {
+	Sender   Sender
+	Guard    Guard
+	Budget   *body.Budget
+	MaxBody  int64 // bytes
+	Health   *obs.Health
+	Registry *prometheus.Registry
+	Log      zerolog.Logger
+	Now      func() time.Time
+}
+
+// Server receives logs.
+type Server struct {
+	Deps
+	metrics *metrics
+	batches sync.Pool
+}
+
+// New makes the HTTP handler and its listener's settings.
+func New(d Deps) *http.Server {
+	s := &Server{Deps: d, metrics: newMetrics(d.Registry, d.Budget), batches: sync.Pool{New: func() any { return new(contract.Batch) }}}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = obs.ProblemHandler(d.Log)
+	obs.Mount(e, d.Health, d.Registry)
+	e.POST("/api/logs", s.route("json", s.postJSON))
+	e.POST("/v1/logs", s.route("otlp", s.postOTLP))
+	return &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout}
+}
+
+// route counts requests by outcome.
+func (s *Server) route(name string, h echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := h(c)
+		code := c.Response().Status
+		if err != nil {
+			code = obs.StatusOf(err)
+		}
+		s.metrics.requests.WithLabelValues(name, http.StatusText(code)).Inc()
+		return err
+	}
+}
+
+// receive reads a body, decodes it, sends its records, and gives the batch to answer. The batch is good during answer only.
+func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) error, answer func(*contract.Batch) error) error {
+	if err := s.Guard.Check(); err != nil {
+		return err
+	}
+	b, err := body.Read(c.Request(), s.MaxBody, s.Budget)
+	if err != nil {
+		return err
+	}
+	defer b.Release()
+	batch := s.batches.Get().(*contract.Batch)
+	defer func() {
+		batch.Reset()
+		s.batches.Put(batch)
+	}()
+	if err := decode(batch, b.Bytes()); err != nil {
+		return fault.Invalid(err.Error())
+	}
+	s.metrics.bytes.Add(float64(len(b.Bytes())))
+	s.metrics.reject(batch.Rejected)
+	if err := s.send(c.Request().Context(), batch.Records); err != nil {
+		return err
+	}
+	return answer(batch)
+}
+
+func (s *Server) send(ctx context.Context, recs []logrec.Record) error {
+	now := s.Now().UnixNano()
+	for i := range recs {
+		if recs[i].Observed == 0 {
+			recs[i].Observed = now
+		}
+	}
+	err := s.Sender.Send(ctx, recs)
+	if err == nil {
+		s.metrics.accepted.Add(float64(len(recs)))
+		return nil
+	}
+	if errors.Is(err, produce.ErrDeadline) {
+		return fault.Unavailable(err, "Kafka did not acknowledge in time; some of the records may be stored")
+	}
+	return fault.Unavailable(err, "Kafka did not take the records; some of them may be stored")
+}

@@ -210,10 +210,14 @@ func TestMySQLGoesAway(t *testing.T) {
 	stop()
 }
 
+// readyz is the status code of /readyz, 0 without an answer: it is asked again.
 func readyz(t *testing.T, a *App) int {
 	t.Helper()
 	resp, err := http.Get("http://" + a.Addr() + "/readyz")
-	require.NoError(t, err)
+	if err != nil {
+		t.Logf("readyz: %v", err)
+		return 0
+	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode

@@ -1,0 +1,176 @@
+// Package app wires the api.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/services/api/internal/httpapi"
+	"github.com/logmill/logmill/services/api/internal/search"
+	"github.com/logmill/logmill/services/api/internal/status"
+	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/app"
+	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/obs"
+)
+
+// Config is what users set.
+type Config struct {
+	MySQL config.MySQL
+	Kafka config.Kafka
+	Log   config.Log
+	HTTP  config.HTTP
+
+	Port     int           `env:"API_PORT" envDefault:"8080" help:"port of the REST API and the status page"`
+	MaxRows  int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
+	MaxBytes int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
+	MaxTime  time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
+}
+
+// Validate implements config.Validator.
+func (c Config) Validate() error {
+	var problems []error
+	if c.MaxRows < 1 || c.MaxBytes < 1 {
+		problems = append(problems, errors.New("API_QUERY_MAX_ROWS and API_QUERY_MAX_BYTES must be above zero"))
+	}
+	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime))...)
+}
+
+const (
+	closeTimeout = 8 * time.Second
+	tryTimeout   = 10 * time.Second
+	clockEvery   = 5 * time.Second
+)
+
+// App is a wired api.
+type App struct {
+	cfg      Config
+	log      zerolog.Logger
+	db       *mysqlx.DB
+	clock    *mysqlx.Clock
+	kafka    kafka
+	watch    *status.Watch
+	health   *obs.Health
+	listener net.Listener
+	server   *http.Server
+	stack    app.Stack
+}
+
+// New binds the listener. MySQL and Kafka may still be away: the api answers 503 until MySQL is there.
+func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
+	db, err := mysqlx.Open(cfg.MySQL)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: log, db: db, clock: mysqlx.NewClock(), kafka: kafka{cfg: cfg.Kafka}, health: &obs.Health{}}
+	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
+	a.stack.Push("Kafka", closeTimeout, func(context.Context) error { return a.kafka.close() })
+	if a.listener, err = net.Listen("tcp", cfg.HTTP.Addr(cfg.Port)); err != nil {
+		return nil, errors.Join(fmt.Errorf("listening (API_PORT): %w", err), a.stack.Close())
+	}
+	st := store.New(db)
+	a.watch = status.New(status.Deps{
+		Kafka: a.kafka.get, Store: st, Topic: cfg.Kafka.Topic(contract.TopicRaw), MySQL: db.Ping, Want: migrations.Version(),
+		Schema: func(ctx context.Context) error { return mysqlx.CheckSchema(ctx, db.Text, migrations.Version()) },
+		Now:    func() time.Time { return time.Unix(0, a.clock.Now()) },
+	})
+	a.health.Add("mysql", db.Ping)
+	engine := search.New(st, search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, time.Now)
+	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Status: a.watch, Health: a.health, Registry: obs.NewRegistry(), Log: log, Now: time.Now})
+	return a, nil
+}
+
+// Addr is where the api listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until ctx ends. Another schema version than its own is an error.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.stack.Close()) }()
+	running, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Serve(a.listener) }()
+	a.stack.Push("HTTP", closeTimeout, a.server.Shutdown)
+	if err := a.schema(ctx); err != nil {
+		return err
+	}
+	wg.Go(func() { a.watch.Run(running) })
+	wg.Go(func() { a.sample(running) })
+	a.health.SetReady(true)
+	a.log.Info().Str("addr", a.Addr()).Msg("api listens")
+	select {
+	case <-ctx.Done():
+		a.health.SetReady(false)
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	}
+}
+
+// schema waits for MySQL and for the schema that this build needs.
+func (a *App) schema(ctx context.Context) error {
+	final := func(err error) bool { return errors.Is(err, mysqlx.ErrSchema) }
+	return app.Retry(ctx, a.log, "MySQL", final, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		return mysqlx.CheckSchema(ctx, a.db.Text, migrations.Version())
+	})
+}
+
+// sample keeps MySQL's clock.
+func (a *App) sample(ctx context.Context) {
+	t := time.NewTicker(clockEvery)
+	defer t.Stop()
+	for {
+		if err := a.clock.Sample(ctx, a.db.Text); err != nil && ctx.Err() == nil {
+			a.log.Debug().Err(err).Msg("sampling MySQL's clock")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// kafka is a client that connects when it is first needed, and again after a failure to.
+type kafka struct {
+	cfg    config.Kafka
+	mu     sync.Mutex
+	client *bus.Client
+}
+
+func (k *kafka) get(context.Context) (status.Kafka, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		c, err := bus.NewClient(k.cfg, "api")
+		if err != nil {
+			return nil, err
+		}
+		k.client = c
+	}
+	return k.client, nil
+}
+
+func (k *kafka) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		return nil
+	}
+	return k.client.Close()
+}

@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/logmill/logmill/services/api/internal/metrics"
+	"github.com/logmill/logmill/services/api/internal/status"
+	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/fault"
+)
+
+const maxTopErrors = 20
+
+// metricsJSON is the answer of GET /api/metrics.
+type metricsJSON struct {
+	metrics.Report
+	Lag status.Lag `json:"lag"`
+}
+
+func (s *server) metrics(c echo.Context) error {
+	p := &params{c: c, now: s.Now()}
+	p.only("start", "end", "step", "service")
+	start, end := p.window()
+	step := p.step(start, end)
+	service := c.QueryParam("service")
+	if err := p.err(); err != nil {
+		return err
+	}
+	b, err := metrics.NewBuilder(start, end, step)
+	if err != nil {
+		return fault.Invalid("the request has mistakes", fault.Field{Name: "step", Reason: err.Error()})
+	}
+	ctx := c.Request().Context()
+	if err := s.Windows.Windows(ctx, start, end, service, b.Add); err != nil {
+		return err
+	}
+	top, err := s.Windows.TopErrors(ctx, start, end, service, maxTopErrors)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, metricsJSON{b.Report(top), s.Status.Lag()})
+}
+
+// servicesJSON is the answer of GET /api/services.
+type servicesJSON struct {
+	Services   []store.Service `json:"services"`
+	NextCursor string          `json:"next_cursor"` // the last name; "" at the end
+	Lag        status.Lag      `json:"lag"`
+}
+
+func (s *server) services(c echo.Context) error {
+	p := &params{c: c, now: s.Now()}
+	p.only("start", "end", "limit", "cursor")
+	start, end := p.window()
+	limit := p.number("limit", defaultLimit, maxLimit)
+	if err := p.err(); err != nil {
+		return err
+	}
+	found, err := s.Windows.Services(c.Request().Context(), start, end, c.QueryParam("cursor"), limit+1)
+	if err != nil {
+		return err
+	}
+	out := servicesJSON{Services: []store.Service{}, Lag: s.Status.Lag()}
+	if len(found) > limit {
+		found = found[:limit]
+		out.NextCursor = found[max(0, limit-1)].Name
+	}
+	out.Services = append(out.Services, found...)
+	return c.JSON(http.StatusOK, out)
+}
+
+func (s *server) health(c echo.Context) error {
+	h := s.Status.Health(c.Request().Context())
+	code := http.StatusOK
+	if h.Status == status.Down {
+		code = http.StatusServiceUnavailable
+	}
+	return c.JSON(code, h)
+}

@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/shared/fault"
+	"github.com/logmill/logmill/shared/logrec"
+)
+
+// Limits of requests.
+const (
+	defaultLimit   = 100
+	maxLimit       = 1000
+	maxOffset      = 10000 // further on, a cursor is the way
+	maxSearchBytes = 1024
+	defaultRange   = time.Hour
+	maxRange       = 31 * 24 * time.Hour
+)
+
+// params reads query parameters and keeps everything that is wrong with them.
+type params struct {
+	c        echo.Context
+	now      time.Time
+	problems []fault.Field
+}
+
+func (p *params) wrong(name, format string, args ...any) {
+	p.problems = append(p.problems, fault.Field{Name: name, Reason: fmt.Sprintf(format, args...)})
+}
+
+func (p *params) err() error {
+	if len(p.problems) == 0 {
+		return nil
+	}
+	return fault.Invalid("the request has mistakes", p.problems...)
+}
+
+// only refuses parameters that the route does not know: a misspelt filter must not answer everything.
+func (p *params) only(names ...string) {
+	for name := range p.c.QueryParams() {
+		known := false
+		for _, n := range names {
+			known = known || n == name
+		}
+		if !known {
+			p.wrong(name, "is not a parameter of this route (%s)", strings.Join(names, ", "))
+		}
+	}
+}
+
+func (p *params) number(name string, fallback, most int) int {
+	text := p.c.QueryParam(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		p.wrong(name, "%q is not a number from 0 to %d", text, most)
+		return fallback
+	}
+	return n
+}
+
+func (p *params) time(name string, fallback int64) int64 {
+	text := p.c.QueryParam(name)
+	if text == "" {
+		return fallback
+	}
+	ns, err := query.ParseTime(text, p.now)
+	if err != nil {
+		p.wrong(name, "%v", err)
+	}
+	return ns
+}
+
+func (p *params) yes(name string) bool {
+	text := p.c.QueryParam(name)
+	b, err := strconv.ParseBool(text)
+	if text != "" && err != nil {
+		p.wrong(name, "%q is neither true nor false", text)
+	}
+	return b
+}
+
+// list is a comma-separated list, or a parameter given several times.
+func (p *params) list(name string) []string {
+	var out []string
+	for _, v := range p.c.QueryParams()[name] {
+		for item := range strings.SplitSeq(v, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				out = append(out, item)
+			}
+		}
+	}
+	return out
+}
+
+// levels reads error, warn,error or >=warn as a mask.
+func (p *params) levels() uint8 {
+	mask := uint8(0)
+	for _, text := range p.list("level") {
+		name, orWorse := strings.CutPrefix(text, ">=")
+		l, ok := logrec.ParseLevel(name)
+		if !ok {
+			p.wrong("level", "%q is not a level (trace, debug, info, warn, error, fatal, or >=warn)", text)
+			continue
+		}
+		mask |= 1 << l
+		for worse := l + 1; orWorse && worse <= logrec.LevelFatal; worse++ {
+			mask |= 1 << worse
+		}
+	}
+	return mask
+}
+
+func (p *params) search() *query.Query {
+	q := &query.Query{
+		Services: p.list("service"), LevelMask: p.levels(), UserID: p.c.QueryParam("user_id"), Search: p.c.QueryParam("search"),
+		TraceID: logrec.NormalID(p.c.QueryParam("trace_id"), 32),
+		Start:   p.time("start", math.MinInt64), End: p.time("end", math.MaxInt64),
+		Limit: p.number("limit", defaultLimit, maxLimit), Offset: p.number("offset", 0, maxOffset), Count: p.yes("count"),
+	}
+	if len(q.Search) > maxSearchBytes {
+		p.wrong("search", "is longer than %d bytes", maxSearchBytes)
+	}
+	switch order := p.c.QueryParam("order"); order {
+	case "", "desc":
+	case "asc":
+		q.Oldest = true
+	default:
+		p.wrong("order", "%q is neither asc nor desc", order)
+	}
+	if text := p.c.QueryParam("cursor"); text != "" {
+		k, err := query.ParseCursor(text)
+		if err != nil {
+			p.wrong("cursor", "%v", err)
+		}
+		q.After = &k
+	}
+	if q.Start >= q.End {
+		p.wrong("start", "is not before end")
+	}
+	return q
+}
+
+// window reads start and end for the window tables: whole windows of 10 s, an hour by default.
+func (p *params) window() (start, end time.Time) {
+	const window = 10 * time.Second
+	endNS := p.time("end", p.now.UnixNano())
+	startNS := p.time("start", endNS-int64(defaultRange))
+	start = time.Unix(0, startNS).UTC().Truncate(window)
+	end = time.Unix(0, endNS).UTC().Add(window - 1).Truncate(window)
+	if !start.Before(end) {
+		p.wrong("start", "is not before end")
+	} else if end.Sub(start) > maxRange {
+		p.wrong("start", "the range is longer than %s", maxRange)
+	}
+	return start, end
+}
+
+// step is the width of a point of a series: given, or about 120 points.
+func (p *params) step(start, end time.Time) time.Duration {
+	if text := p.c.QueryParam("step"); text != "" {
+		d, err := query.ParseDuration(text)
+		if err != nil {
+			p.wrong("step", "%v", err)
+		}
+		return d
+	}
+	return max(10*time.Second, (end.Sub(start) / 120).Truncate(10*time.Second))
+}

@@ -1,0 +1,101 @@
+// Package httpapi is the api's REST surface. openapi.json says the same for people and tools; a test keeps the two together.
+package httpapi
+
+import (
+	"context"
+	_ "embed"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/services/api/internal/metrics"
+	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/services/api/internal/search"
+	"github.com/logmill/logmill/services/api/internal/status"
+	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/fault"
+	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/obs"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// Searcher finds records.
+type Searcher interface {
+	Search(ctx context.Context, q *query.Query) (search.Result, error)
+}
+
+// Windows reads the window tables.
+type Windows interface {
+	Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
+	TopErrors(ctx context.Context, start, end time.Time, service string, limit int) ([]metrics.TopError, error)
+	Services(ctx context.Context, start, end time.Time, after string, limit int) ([]store.Service, error)
+}
+
+// Deps of a server.
+type Deps struct {
+	Search   Searcher
+	Windows  Windows
+	Status   *status.Watch
+	Health   *obs.Health
+	Registry *prometheus.Registry
+	Log      zerolog.Logger
+	Now      func() time.Time
+}
+
+type server struct{ Deps }
+
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	bodyLimit     = "1M"
+)
+
+// New makes the HTTP server.
+func New(d Deps) *http.Server {
+	return &http.Server{Handler: Routes(d), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+}
+
+// Routes are all routes.
+func Routes(d Deps) *echo.Echo {
+	s := &server{d}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	problem := obs.ProblemHandler(d.Log)
+	e.HTTPErrorHandler = func(err error, c echo.Context) { problem(kindOf(err), c) }
+	e.Use(middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers)
+	obs.Mount(e, d.Health, d.Registry)
+	e.GET("/", page)
+	e.GET("/status.js", script)
+	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
+	e.GET("/api/logs", s.logs)
+	e.GET("/api/logs/trace/:traceID", s.trace)
+	e.GET("/api/metrics", s.metrics)
+	e.GET("/api/services", s.services)
+	e.GET("/api/health", s.health)
+	return e
+}
+
+// kindOf makes a store that is away a 503 instead of a 500.
+func kindOf(err error) error {
+	if fault.KindOf(err) == fault.Internal && mysqlx.IsTransient(err) {
+		return fault.Unavailable(err, "the store does not answer")
+	}
+	return err
+}
+
+// headers are on every answer.
+func headers(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}

@@ -1,10 +1,16 @@
 module github.com/logmill/logmill/compose/local
 
-go 1.26
+go 1.26.0
+
+require github.com/logmill/logmill/shared v0.0.0
 
 require (
-	github.com/logmill/logmill/migrations v0.0.0
-	github.com/logmill/logmill/shared v0.0.0
+	github.com/caarlos0/env/v11 v11.4.2 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/twmb/franz-go v1.22.2 // indirect
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
 )
 
 replace github.com/logmill/logmill/migrations => ../../migrations

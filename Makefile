@@ -1,0 +1,78 @@
+# Logmill. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .local/bin
+MODULES := migrations shared services/collector services/processor services/alert-evaluator services/api compose/local compose/e2e
+# cgo, and a cold race build of it takes minutes: tested without the race detector
+CGO_MODULES := services/collector
+GOLANGCI := v2.15.0
+-include .env
+export
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
+
+build: tools-go ## build all programs into .local/bin
+	@mkdir -p $(BIN)
+	go build -o $(BIN)/ ./migrations/cmd/migrate ./services/collector/cmd/collector ./services/collector/cmd/loggen ./services/processor/cmd/processor \
+	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker
+
+tools-go:
+	@command -v go >/dev/null || { echo 'Logmill needs Go 1.26: https://go.dev/dl'; exit 1; }
+	@command -v cc >/dev/null || { echo 'Logmill needs a C compiler (the collector'"'"'s Kafka client is C): apt-get install gcc libc6-dev'; exit 1; }
+
+run: build ## run the whole pipeline here: broker, MySQL, services, generated traffic; Ctrl-C stops it
+	@exec $(BIN)/logmill-local
+
+stop: ## stop what `make run` started
+	@[ ! -x $(BIN)/logmill-local ] || $(BIN)/logmill-local stop
+
+test: build ## run every test, on a real MySQL and a real Kafka (started here), and the system tests
+	@bash compose/local/test.sh
+
+test-unit: ## run the tests of one module: make test-unit M=shared
+	cd $(M) && go test ./...
+
+test-chaos: build ## kill -9 everything under load and count lines after it; KILLS=30 SEED=1
+	cd compose/e2e && KILLS=$${KILLS:-30} go test -count=1 -timeout 60m -v -run TestChaos ./...
+
+verify: ## format, vet, lint, tidy, builds of each module alone, clean tree
+	@bash compose/local/verify.sh $(GOLANGCI) $(MODULES)
+
+bench: build ## measure the whole pipeline: lines/s, CPU, bytes, memory; LINES=1000000
+	cd compose/e2e && go run ./cmd/bench
+
+migrate: tools-go ## bring the schema of MYSQL_HOST to this version
+	go run ./migrations/cmd/migrate up
+
+migrate-status: tools-go ## list migrations and when they were applied
+	go run ./migrations/cmd/migrate status
+
+seed: build ## send 10,000 lines of realistic traffic to the running collector
+	$(BIN)/loggen --url http://127.0.0.1:$${COLLECTOR_PORT:-4318}/api/logs --lines 10000
+
+run-collector: build ## run the collector alone, with the environment's servers
+	$(BIN)/collector
+
+run-processor: build ## run the processor alone
+	$(BIN)/processor
+
+run-alert-evaluator: build ## run the alert-evaluator alone
+	$(BIN)/alert-evaluator
+
+run-api: build ## run the api alone
+	$(BIN)/api
+
+docker-up: ## start Kafka, ZooKeeper, MySQL and Kafka UI in Docker (compose/docker)
+	docker compose -f compose/docker/docker-compose.yml up -d --wait
+
+docker-down: ## stop them; the volumes stay
+	docker compose -f compose/docker/docker-compose.yml down
+
+fmt: ## format all Go code
+	gofmt -w $(MODULES)
+
+clean: stop ## remove binaries; data in .local stay
+	rm -rf $(BIN)
+
+.PHONY: help build tools-go run stop test test-unit test-chaos verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean

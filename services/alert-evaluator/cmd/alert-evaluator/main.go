@@ -1,0 +1,20 @@
+// Command alert-evaluator follows logs.enriched and, with the engine to come, evaluates alert rules on it.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	evaluator "github.com/logmill/logmill/services/alert-evaluator/internal/app"
+	"github.com/logmill/logmill/shared/app"
+	"github.com/logmill/logmill/shared/config"
+)
+
+func main() {
+	os.Exit(app.Main("alert-evaluator", func(c evaluator.Config) config.Log { return c.Log },
+		func(ctx context.Context, cfg evaluator.Config, log zerolog.Logger) (app.Runner, error) {
+			return evaluator.New(ctx, cfg, log)
+		}))
+}

@@ -1,0 +1,199 @@
+// Package app wires the alert-evaluator.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
+	"github.com/logmill/logmill/shared/app"
+	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/obs"
+)
+
+const (
+	clientID     = "alert-evaluator"
+	tryTimeout   = 10 * time.Second
+	closeTimeout = 8 * time.Second
+	commitEvery  = time.Second // what is read again after a crash
+	lagEvery     = 5 * time.Second
+)
+
+// App is a wired alert-evaluator.
+type App struct {
+	cfg      Config
+	log      zerolog.Logger
+	db       *mysqlx.DB
+	health   *obs.Health
+	registry *prometheus.Registry
+	metrics  *metrics
+	listener net.Listener
+	stack    app.Stack
+}
+
+// New binds the listener; MySQL and Kafka may still be away.
+func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
+	db, err := mysqlx.Open(cfg.MySQL)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.HTTP.Addr(cfg.Port))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listening (ALERT_EVALUATOR_PORT): %w", err), db.Close())
+	}
+	reg := obs.NewRegistry()
+	a := &App{cfg: cfg, log: log, db: db, health: &obs.Health{}, registry: reg, metrics: newMetrics(reg), listener: listener}
+	a.health.Add("mysql", db.Ping)
+	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
+	return a, nil
+}
+
+// Addr is where health and metrics are served.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run follows logs.enriched until ctx ends, or until an error that waiting does not mend.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.stack.Close()) }()
+	a.serve()
+	client, err := a.openKafka(ctx)
+	if err != nil {
+		return err
+	}
+	ps, err := a.open(ctx, client)
+	if err != nil {
+		return err
+	}
+	return a.route(ctx, ps, client)
+}
+
+// serve starts health and metrics; they answer before anything else is there.
+func (a *App) serve() {
+	e := echo.New()
+	e.HideBanner, e.HidePort, e.Listener = true, true, a.listener
+	e.HTTPErrorHandler = obs.ProblemHandler(a.log)
+	obs.Mount(e, a.health, a.registry)
+	go func() {
+		if err := e.Start(""); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error().Err(err).Msg("health and metrics stopped")
+		}
+	}()
+	a.stack.Push("health and metrics", closeTimeout, e.Shutdown)
+}
+
+func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {
+	var client *bus.Client
+	final := func(err error) bool { return errors.Is(err, bus.ErrPartitions) }
+	err := app.Retry(ctx, a.log, "Kafka", final, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		if client == nil {
+			if client, err = bus.NewClient(a.cfg.Kafka, clientID); err != nil {
+				return err
+			}
+		}
+		return client.EnsureTopics(ctx, contract.Topics(a.cfg.Kafka.Partitions, a.cfg.Kafka.Embedded))
+	})
+	if client != nil {
+		a.stack.Push("Kafka client", closeTimeout, func(context.Context) error { return client.Close() })
+		a.health.Add("kafka", client.Ping)
+	}
+	return client, err
+}
+
+// open waits for the schema and for the processor to have begun the stream.
+func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error) {
+	st := store.New(a.db)
+	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{}}
+	final := func(err error) bool { return errors.Is(err, mysqlx.ErrSchema) }
+	err := app.Retry(ctx, a.log, "MySQL and the processor's first start", final, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		if err := mysqlx.CheckSchema(ctx, a.db.Text, migrations.Version()); err != nil {
+			return err
+		}
+		cluster, topicID, _, err := client.Identity(ctx, contract.TopicRaw)
+		if err != nil {
+			return err
+		}
+		ps.stream, err = st.Stream(ctx, cluster, a.cfg.Kafka.Topic(contract.TopicRaw), topicID)
+		return err
+	})
+	a.health.Add("partitions", ps.Check)
+	return ps, err
+}
+
+func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) error {
+	sub, err := bus.NewSubscriber(a.cfg.Kafka, contract.GroupEvaluator, ps.hook(), a.log)
+	if err != nil {
+		return err
+	}
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: closeTimeout}, bus.Logger(a.log))
+	if err != nil {
+		return err
+	}
+	router.AddConsumerHandler("enriched", contract.TopicEnriched, sub, ps.handle)
+	beside, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { every(beside, commitEvery, ps.commitAll) })
+	wg.Go(func() { every(beside, lagEvery, func(ctx context.Context) { a.measureLag(ctx, ps, client) }) })
+	a.health.SetReady(true)
+	defer a.health.SetReady(false)
+	a.log.Info().Str("addr", a.Addr()).Msg("alert-evaluator ready")
+	return router.Run(ctx)
+}
+
+func every(ctx context.Context, d time.Duration, f func(context.Context)) {
+	t := time.NewTicker(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			f(ctx)
+		}
+	}
+}
+
+// measureLag tells how far reading is behind what is published.
+func (a *App) measureLag(ctx context.Context, ps *partitions, client *bus.Client) {
+	ctx, cancel := context.WithTimeout(ctx, lagEvery)
+	defer cancel()
+	end, err := client.EndOffsets(ctx, contract.TopicEnriched)
+	if err != nil {
+		a.log.Debug().Err(err).Msg("measuring the lag")
+		return
+	}
+	for n, e := range end {
+		if p := ps.get(n); p != nil {
+			p.mu.Lock()
+			a.metrics.lag.WithLabelValues(label(n)).Set(float64(max(0, e-p.at.NextOffset)))
+			p.mu.Unlock()
+		}
+	}
+}
+
+// ownerName is how people find the process that owns a partition.
+func ownerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}

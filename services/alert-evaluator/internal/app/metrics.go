@@ -1,0 +1,34 @@
+package app
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	rows, repeats, gaps, filled, damaged *prometheus.CounterVec
+	watermark, blind, lag                *prometheus.GaugeVec
+	fenced                               prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_" + name, Help: help}, []string{"partition"})
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "logmill_evaluator_" + name, Help: help}, []string{"partition"})
+	}
+	m := &metrics{
+		rows: counter("rows_total", "Records seen, each once."), repeats: counter("repeats_total", "Messages that were had already."),
+		gaps: counter("gaps_total", "Messages with blocks missing before them."), filled: counter("gaps_filled_total", "Gaps that the stored blocks filled."),
+		damaged:   counter("damaged_total", "Messages that could not be read."),
+		watermark: gauge("watermark_seconds", "The partition's watermark, Unix time."), blind: gauge("blind", "1 while rules on this partition cannot see all records."),
+		lag:    gauge("lag_messages", "Messages of logs.enriched not yet read."),
+		fenced: prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_fenced_total", Help: "Commits that another owner was faster with."}),
+	}
+	reg.MustRegister(m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
+	return m
+}
+
+func label(p int32) string { return strconv.Itoa(int(p)) }

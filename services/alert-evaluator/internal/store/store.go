@@ -1,0 +1,109 @@
+// Package store keeps the evaluator's positions in MySQL (alert_partition), fenced by epoch, and reads the processor's blocks to fill gaps.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/logmill/logmill/services/alert-evaluator/internal/follow"
+	"github.com/logmill/logmill/shared/mysqlx"
+)
+
+// ErrFenced says that another owner has taken the partition, or that an earlier change of ours went unheard.
+var ErrFenced = errors.New("the partition was moved on by another owner")
+
+// ErrNoStream says that the processor has not yet begun this topic.
+var ErrNoStream = errors.New("the processor has not begun this logs.raw yet")
+
+// Partition is a partition under an epoch of ours.
+type Partition struct {
+	Stream    uint32
+	Partition int32
+	Epoch     int64
+	Position  follow.Position
+}
+
+// Store is safe for concurrent use.
+type Store struct{ db *mysqlx.DB }
+
+// New makes a store.
+func New(db *mysqlx.DB) *Store { return &Store{db: db} }
+
+// Stream is the stream of a topic, as the processor numbered it.
+func (s *Store) Stream(ctx context.Context, cluster, topic, topicID string) (id uint32, err error) {
+	err = s.db.Text.QueryRowContext(ctx, `SELECT id FROM stream WHERE cluster_id = ? AND topic = ? AND topic_id = ?`, cluster, topic, topicID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrNoStream
+	}
+	return id, err
+}
+
+const (
+	acquireSQL = `INSERT INTO alert_partition (stream_id, part, epoch, owner, updated_at) VALUES (?, ?, 1, ?, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), updated_at = VALUES(updated_at)`
+	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns FROM alert_partition WHERE stream_id = ? AND part = ?`
+	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, updated_at = UTC_TIMESTAMP(6)
+WHERE stream_id = ? AND part = ? AND epoch = ? AND next_offset = ?`
+	blindSQL = `UPDATE alert_partition SET blind_since = COALESCE(blind_since, UTC_TIMESTAMP(6)) WHERE stream_id = ? AND part = ? AND epoch = ?`
+)
+
+// Acquire takes a partition under a new epoch and returns where it stands.
+func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, owner string) (Partition, error) {
+	p := Partition{Stream: stream, Partition: partition}
+	err := mysqlx.WithTx(ctx, s.db.Text, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, acquireSQL, stream, partition, owner); err != nil {
+			return err
+		}
+		at := &p.Position
+		return tx.QueryRowContext(ctx, readSQL, stream, partition).Scan(&p.Epoch, &at.NextOffset, &at.SourceNext, &at.Watermark)
+	})
+	if err != nil {
+		return Partition{}, fmt.Errorf("acquiring partition %d: %w", partition, err)
+	}
+	p.Position.Begun = p.Position.NextOffset > 0
+	return p, nil
+}
+
+// Commit moves a partition from where p stands to next. ErrFenced: somebody else has, or we have and did not hear of it.
+func (s *Store) Commit(ctx context.Context, p Partition, next follow.Position) error {
+	r, err := s.db.Text.ExecContext(ctx, commitSQL, next.NextOffset, next.SourceNext, next.Watermark, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)
+	if err != nil {
+		return fmt.Errorf("committing partition %d: %w", p.Partition, err)
+	}
+	n, err := r.RowsAffected()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("committing partition %d under epoch %d: %w", p.Partition, p.Epoch, ErrFenced)
+	}
+	return err
+}
+
+// Blind marks a partition with a gap that nothing fills.
+func (s *Store) Blind(ctx context.Context, p Partition) error {
+	_, err := s.db.Text.ExecContext(ctx, blindSQL, p.Stream, p.Partition, p.Epoch)
+	return err
+}
+
+// Covered tells whether the stored blocks of a partition hold all of the source offsets from … to, following each block's prev_to. rows are
+// the records in them.
+func (s *Store) Covered(ctx context.Context, p Partition, from, to int64) (rows int64, ok bool, err error) {
+	found, err := s.db.Text.QueryContext(ctx, `SELECT to_offset, prev_to, row_count FROM block
+WHERE stream_id = ? AND part = ? AND retired_at IS NULL AND to_offset >= ? AND from_offset <= ? ORDER BY from_offset`, p.Stream, p.Partition, from, to)
+	if err != nil {
+		return 0, false, fmt.Errorf("looking for blocks of partition %d: %w", p.Partition, err)
+	}
+	defer func() { err = errors.Join(err, found.Close()) }()
+	have := from - 1
+	for found.Next() {
+		var end, prev, n int64
+		if err := found.Scan(&end, &prev, &n); err != nil {
+			return 0, false, err
+		}
+		if prev > have {
+			return rows, false, nil
+		}
+		have, rows = max(have, end), rows+n
+	}
+	return rows, have >= to, found.Err()
+}

@@ -1,0 +1,197 @@
+// Package e2e tests the built programs together, as processes.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/compose/e2e/internal/audit"
+	"github.com/logmill/logmill/compose/e2e/internal/load"
+	"github.com/logmill/logmill/compose/e2e/internal/stack"
+	"github.com/logmill/logmill/shared/testkit"
+)
+
+// setting reads a number from the environment.
+func setting(t testing.TB, name string, fallback int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, name)
+	return n
+}
+
+// TestChaos kills processes of every kind with kill -9 under load (KILLS, SEED) and then counts: acknowledged ⊆ stored ⊆ sent, each
+// line once, windows and logs.enriched equal to what is stored.
+func TestChaos(t *testing.T) {
+	kills, seed := setting(t, "KILLS", 6), setting(t, "SEED", 1)
+	s := stack.New(t, 3)
+	s.Services(2)
+	report := chaos(t, s, kills, uint64(seed), killers(s))
+	t.Logf("seed %d, %d kills: %s", seed, kills, report)
+	require.True(t, report.OK(), report.String())
+	require.NotZero(t, report.Acked)
+}
+
+// chaos runs load and kills side by side, waits until all is stored, and audits.
+func chaos(t *testing.T, s *stack.Stack, kills int, seed uint64, kinds map[string]killer) audit.Report {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	l := load.Start(ctx, s.URL("collector")+"/api/logs", 3, seed)
+	rng := rand.New(rand.NewPCG(seed, 7))
+	names := sorted(kinds)
+	done := map[string]int{}
+	var wg sync.WaitGroup
+	busy := map[string]*sync.Mutex{}
+	for _, n := range names {
+		busy[n] = &sync.Mutex{}
+	}
+	for range kills {
+		pause(time.Duration(300+rng.IntN(1700)) * time.Millisecond)
+		name, down := names[rng.IntN(len(names))], time.Duration(rng.IntN(1500))*time.Millisecond
+		done[name]++
+		busy[name].Lock()
+		wg.Go(func() {
+			defer busy[name].Unlock()
+			if err := kinds[name](down); err != nil {
+				t.Errorf("killing %s: %v", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	pause(2 * time.Second)
+	cancel()
+	sent := l.Wait()
+	t.Logf("kills by kind: %v", done)
+	return settle(t, s, sent)
+}
+
+// settle waits until everything is stored, and audits.
+func settle(t *testing.T, s *stack.Stack, sent map[string]bool) audit.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	pause(3 * time.Second) // messages whose senders have given up may still be on their way
+	require.NoError(t, audit.AwaitStored(ctx, s.MySQL, s.Kafka))
+	pause(time.Second) // the last block is published after it is stored
+	report, err := audit.Run(ctx, s.MySQL, s.Kafka, sent)
+	require.NoError(t, err)
+	return report
+}
+
+// killer kills something, leaves it down for a while, and starts it again.
+type killer func(down time.Duration) error
+
+func killers(s *stack.Stack) map[string]killer {
+	out := map[string]killer{
+		"mysqld": func(down time.Duration) error {
+			if err := s.KillMySQL(); err != nil {
+				return err
+			}
+			pause(down)
+			return s.StartMySQL()
+		},
+	}
+	for _, name := range []string{"collector", "processor-1", "processor-2", "alert-evaluator"} {
+		out[name] = func(down time.Duration) error {
+			if err := s.Kill(name); err != nil {
+				return err
+			}
+			pause(down)
+			return s.Restart(name)
+		}
+	}
+	var one sync.Mutex // two of three nodes down is an outage, not a failover
+	for n := range s.Nodes() {
+		out[fmt.Sprintf("kafka-%d", n+1)] = func(down time.Duration) error {
+			one.Lock()
+			defer one.Unlock()
+			if err := s.KillNode(n + 1); err != nil {
+				return err
+			}
+			pause(down)
+			return s.StartNode(n + 1)
+		}
+	}
+	return out
+}
+
+func sorted(m map[string]killer) []string {
+	var out []string
+	for n := range m {
+		out = append(out, n)
+	}
+	for i := range out {
+		for j := i + 1; j < len(out); j++ {
+			if out[j] < out[i] {
+				out[i], out[j] = out[j], out[i]
+			}
+		}
+	}
+	return out
+}
+
+func pause(d time.Duration) { <-time.After(d) }
+
+// TestMutants shows that the audit can fail: a processor without its fence, and one that publishes before it commits, must be
+// found out. It takes minutes: MUTANTS=1 asks for it (make test-chaos-mutants).
+func TestMutants(t *testing.T) {
+	if os.Getenv("MUTANTS") == "" {
+		t.Skip("MUTANTS=1 asks for it: make test-chaos-mutants")
+	}
+	t.Run("no fence", func(t *testing.T) {
+		s := stack.New(t, 0)
+		s.Services(0)
+		mutant(t, s, "mutant_nofence")
+		zombie := func(name string) killer {
+			return func(time.Duration) error { // longer than the group's session: the other takes over, then this one goes on
+				if err := s.Signal(name, syscall.SIGSTOP); err != nil {
+					return err
+				}
+				pause(16 * time.Second)
+				return s.Signal(name, syscall.SIGCONT)
+			}
+		}
+		report := chaos(t, s, 4, 3, map[string]killer{"processor-1": zombie("processor-1"), "processor-2": zombie("processor-2")})
+		t.Log(report)
+		require.False(t, report.OK(), "a processor without a fence was not found out")
+	})
+	t.Run("publishes first", func(t *testing.T) {
+		s := stack.New(t, 0)
+		s.Services(0)
+		mutant(t, s, "mutant_publishfirst")
+		k := killers(s)
+		report := chaos(t, s, 12, 4, map[string]killer{"mysqld": k["mysqld"], "processor-1": k["processor-1"], "processor-2": k["processor-2"]})
+		t.Log(report)
+		require.False(t, report.OK(), "a processor that publishes before it commits was not found out")
+	})
+}
+
+// mutant builds the processor with a fault in it and starts two.
+func mutant(t *testing.T, s *stack.Stack, tag string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), tag)
+	cmd := exec.Command("go", "build", "-tags", tag, "-o", path, "./services/processor/cmd/processor")
+	cmd.Dir = testkit.Root(t)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, name := range []string{"processor-1", "processor-2"} {
+		port := s.URL(name)[strings.LastIndexByte(s.URL(name), ':')+1:]
+		s.Start(name, path, 0, "PROCESSOR_PORT="+port)
+		s.AwaitReady(name)
+	}
+}

@@ -1,0 +1,315 @@
+// Package audit compares what was sent with what is stored, counted and published, line by line.
+package audit
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/logrec"
+	"github.com/logmill/logmill/shared/mysqlx"
+)
+
+// Attribute is the attribute that names a line.
+const Attribute = "line_id"
+
+// Report is what an audit found.
+type Report struct {
+	Sent, Acked, Stored int
+	UnknownStored       int // stored, though nobody was told so
+	Lost, Double        []string
+	Problems            []string // everything else that must be equal and is not
+}
+
+// OK tells whether all promises held.
+func (r Report) OK() bool { return len(r.Lost)+len(r.Double)+len(r.Problems) == 0 }
+
+func (r Report) String() string {
+	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored, r.UnknownStored, len(r.Lost), len(r.Double),
+		len(r.Problems), r.Problems)
+}
+
+// key is a window's.
+type key struct {
+	service string
+	level   int64
+}
+
+// stored is what MySQL has of one block.
+type stored struct {
+	part     int32
+	from, to int64
+	data     []byte
+}
+
+// Run audits an installation. sent are all ids, the value says whether they were acknowledged.
+func Run(ctx context.Context, my config.MySQL, kafka config.Kafka, sent map[string]bool) (Report, error) {
+	db, err := mysqlx.Open(my)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = db.Close() }()
+	r := Report{Sent: len(sent)}
+	blocks, err := readBlocks(ctx, db.Blob)
+	if err != nil {
+		return r, err
+	}
+	counts, err := r.lines(blocks, sent)
+	if err != nil {
+		return r, err
+	}
+	if err := r.windows(ctx, db.Text, counts); err != nil {
+		return r, err
+	}
+	return r, r.enriched(kafka, blocks)
+}
+
+func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
+	rows, err := db.QueryContext(ctx, `SELECT b.part, b.from_offset, b.to_offset, d.data FROM block b JOIN block_data d ON d.block_id = b.id WHERE b.retired_at IS NULL ORDER BY b.part, b.from_offset`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []stored
+	for rows.Next() {
+		var s stored
+		if err := rows.Scan(&s.part, &s.from, &s.to, &s.data); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+// lines counts each line, and compares with what was sent.
+func (r *Report) lines(blocks []stored, sent map[string]bool) (map[key]int64, error) {
+	seen := map[string]int{}
+	ids := map[string]bool{}
+	counts := map[key]int64{}
+	for _, b := range blocks {
+		rd, err := block.Open(b.data)
+		if err != nil {
+			return nil, fmt.Errorf("block %d/%d: %w", b.part, b.from, err)
+		}
+		recs, err := rd.Records(nil)
+		if err != nil {
+			return nil, fmt.Errorf("block %d/%d: %w", b.part, b.from, err)
+		}
+		for _, rec := range recs {
+			counts[key{rec.Service, int64(rec.Level)}]++
+			id := logrec.ID{Stream: 1, Partition: b.part, Offset: rec.SrcOffset, Row: rec.SrcRow}.String()
+			if ids[id] {
+				r.Problems = append(r.Problems, "record id twice: "+id)
+			}
+			ids[id] = true
+			seen[uid(rec)]++
+		}
+	}
+	r.compare(seen, sent)
+	return counts, nil
+}
+
+func uid(rec logrec.Record) string {
+	for _, a := range rec.Attributes {
+		if a.Key == Attribute {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func (r *Report) compare(seen map[string]int, sent map[string]bool) {
+	for id, n := range seen {
+		r.Stored += n
+		if n > 1 {
+			r.Double = append(r.Double, id)
+		}
+		acked, known := sent[id]
+		if !known {
+			r.Problems = append(r.Problems, "never sent: "+id)
+		} else if !acked {
+			r.UnknownStored++
+		}
+	}
+	for id, acked := range sent {
+		if acked {
+			r.Acked++
+			if seen[id] == 0 {
+				r.Lost = append(r.Lost, id)
+			}
+		}
+	}
+}
+
+// windows compares the window table's sums with the stored lines.
+func (r *Report) windows(ctx context.Context, db *sql.DB, counts map[key]int64) error {
+	rows, err := db.QueryContext(ctx, `SELECT service, level, SUM(line_count) FROM log_window GROUP BY service, level`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	have := map[key]int64{}
+	for rows.Next() {
+		var k key
+		var n int64
+		if err := rows.Scan(&k.service, &k.level, &n); err != nil {
+			return err
+		}
+		have[k] = n
+	}
+	for k, n := range counts {
+		if have[k] != n {
+			r.Problems = append(r.Problems, fmt.Sprintf("windows count %d of %v, stored are %d", have[k], k, n))
+		}
+	}
+	for k, n := range have {
+		if counts[k] == 0 && n != 0 {
+			r.Problems = append(r.Problems, fmt.Sprintf("windows count %d of %v, none is stored", n, k))
+		}
+	}
+	return rows.Err()
+}
+
+// enriched reads logs.enriched from its beginning: each block once, the same bytes as stored, none more and none less.
+func (r *Report) enriched(cfg config.Kafka, blocks []stored) error {
+	type place struct {
+		part int32
+		from int64
+	}
+	want := map[place]stored{}
+	for _, b := range blocks {
+		want[place{b.part, b.from}] = b
+	}
+	got := map[place]bool{}
+	err := eachEnriched(cfg, func(h contract.Enriched, value []byte) {
+		if h.Heartbeat() {
+			return
+		}
+		at := place{h.Partition, h.From}
+		b, ok := want[at]
+		switch {
+		case !ok:
+			r.Problems = append(r.Problems, fmt.Sprintf("published, but not stored: partition %d, offsets %d–%d", h.Partition, h.From, h.To))
+		case b.to != h.To || !bytes.Equal(b.data, value):
+			r.Problems = append(r.Problems, fmt.Sprintf("published otherwise than stored: partition %d, offsets %d–%d", h.Partition, h.From, h.To))
+		}
+		got[at] = true
+	})
+	for at := range want {
+		if !got[at] {
+			r.Problems = append(r.Problems, fmt.Sprintf("stored, but not published: partition %d, offset %d", at.part, at.from))
+		}
+	}
+	return err
+}
+
+func eachEnriched(cfg config.Kafka, f func(contract.Enriched, []byte)) error {
+	client, err := bus.NewClient(cfg, "audit")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	end, err := client.EndOffsets(ctx, contract.TopicEnriched)
+	if err != nil {
+		return err
+	}
+	start, err := client.StartOffsets(ctx, contract.TopicEnriched)
+	if err != nil {
+		return err
+	}
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0
+	consumer, err := sarama.NewConsumer(cfg.Brokers, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = consumer.Close() }()
+	for p, e := range end {
+		if err := readPartition(ctx, consumer, cfg.Topic(contract.TopicEnriched), p, start[p], e, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readPartition(ctx context.Context, c sarama.Consumer, topic string, p int32, start, end int64, f func(contract.Enriched, []byte)) error {
+	if start >= end {
+		return nil
+	}
+	pc, err := c.ConsumePartition(topic, p, start)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pc.Close() }()
+	for {
+		select {
+		case m := <-pc.Messages():
+			headers := map[string]string{}
+			for _, h := range m.Headers {
+				headers[string(h.Key)] = string(h.Value)
+			}
+			h, err := contract.ParseEnriched(headers)
+			if err != nil {
+				return err
+			}
+			f(h, m.Value)
+			if m.Offset+1 >= end {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("reading %s/%d: %w", topic, p, ctx.Err())
+		}
+	}
+}
+
+// AwaitStored waits until all of logs.raw is stored and counted in windows.
+func AwaitStored(ctx context.Context, my config.MySQL, kafka config.Kafka) error {
+	db, err := mysqlx.Open(my)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	last := error(nil)
+	for {
+		if last = stillWaiting(ctx, db.Text, kafka); last == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not everything was stored in time: %w", last)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func stillWaiting(ctx context.Context, db *sql.DB, kafka config.Kafka) error {
+	client, err := bus.NewClient(kafka, "audit")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	end, err := client.EndOffsets(ctx, contract.TopicRaw)
+	if err != nil {
+		return err
+	}
+	for p, e := range end {
+		var next, windows int64
+		if err := db.QueryRowContext(ctx, `SELECT next_offset, windows_through FROM partition_progress WHERE part = ?`, p).Scan(&next, &windows); err != nil {
+			return fmt.Errorf("partition %d: %w", p, err)
+		}
+		if next < e || windows < e {
+			return fmt.Errorf("partition %d is stored to %d, counted to %d, of %d", p, next, windows, e)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,375 @@
+// Package stack runs the built programs as processes, so that tests can kill them: brokers, MySQL, and all services.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/testkit"
+)
+
+// Stack is a running installation.
+type Stack struct {
+	t     testing.TB
+	root  string
+	bin   string
+	dir   string
+	env   []string
+	Kafka config.Kafka
+	MySQL config.MySQL
+	Ports map[string]int
+
+	kafkaBase int // of a real cluster; 0 = embedded
+	mu        sync.Mutex
+	procs     map[string]*proc
+}
+
+// proc is one service.
+type proc struct {
+	binary string
+	env    []string
+	cmd    *exec.Cmd
+	done   chan struct{}
+}
+
+const readyTimeout = 90 * time.Second
+
+// New starts MySQL, the embedded broker (nodes 0) or a real Kafka of so many nodes, and migrates. Everything ends with the test.
+func New(t testing.TB, nodes int) *Stack {
+	t.Helper()
+	s := &Stack{t: t, root: testkit.Root(t), dir: t.TempDir(), procs: map[string]*proc{}, Ports: map[string]int{}}
+	s.bin = filepath.Join(s.root, ".local", "bin")
+	if _, err := os.Stat(filepath.Join(s.bin, "collector")); err != nil {
+		t.Fatalf("the programs are not built (make build): %v", err)
+	}
+	t.Cleanup(s.stop)
+	s.startMySQL()
+	s.startKafka(nodes)
+	s.env = append(os.Environ(), "KAFKA_BROKERS="+strings.Join(s.Kafka.Brokers, ","), "KAFKA_PARTITIONS=6", "KAFKA_EMBEDDED="+strconv.FormatBool(nodes == 0),
+		"MYSQL_HOST=127.0.0.1", "MYSQL_PORT="+strconv.Itoa(s.MySQL.Port), "MYSQL_USER=root", "MYSQL_PASSWORD=", "MYSQL_DATABASE=logmill", "LOG_LEVEL=info",
+		"COLLECTOR_DELIVERY_TIMEOUT=5s", "LOGMILL_HOME="+s.dir)
+	s.run("migrate", "up")
+	return s
+}
+
+// freePort finds a port; from is a hint for a base of several.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("finding a free port: %v", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// script runs one of compose/local's.
+func (s *Stack) script(name string, env []string, args ...string) ([]byte, error) {
+	cmd := exec.Command("bash", append([]string{filepath.Join(s.root, "compose", "local", name)}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	return cmd.CombinedOutput()
+}
+
+// borrow makes what test-servers.sh has installed serve here as well, so that nothing is fetched twice.
+func (s *Stack) borrow(server, what string) string {
+	prefix := filepath.Join(s.dir, server)
+	if out, err := s.script("test-servers.sh", nil, "up", server); err != nil {
+		if os.Getenv("CI") != "" {
+			s.t.Fatalf("DID NOT RUN: a real %s could not be started: %s", server, out)
+		}
+		s.t.Skipf("DID NOT RUN: a real %s could not be started: %s", server, out)
+	}
+	home := os.Getenv("LOGMILL_TEST_HOME")
+	if home == "" {
+		home = filepath.Join(s.root, ".local", "test")
+	}
+	if err := os.MkdirAll(prefix, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(home, server, what), filepath.Join(prefix, what)); err != nil {
+		s.t.Fatal(err)
+	}
+	return prefix
+}
+
+func (s *Stack) mysqlEnv() []string {
+	return []string{"MYSQL_PREFIX=" + filepath.Join(s.dir, "mysql"), "MYSQL_PORT=" + strconv.Itoa(s.MySQL.Port), "MYSQL_BUFFER_POOL=256M",
+		"MYSQL_EXTRA_ARGS=--performance-schema=OFF --innodb-redo-log-capacity=256M"}
+}
+
+func (s *Stack) startMySQL() {
+	s.borrow("mysql", "root")
+	s.MySQL = config.MySQL{Host: "127.0.0.1", Port: freePort(s.t), User: "root", Database: "logmill"}
+	if out, err := s.script("mysql-local.sh", s.mysqlEnv(), "all"); err != nil {
+		s.t.Fatalf("starting MySQL: %v\n%s", err, out)
+	}
+}
+
+const kafkaVersion = "4.1.1"
+
+func (s *Stack) kafkaEnv(nodes int) []string {
+	return []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion}
+}
+
+func (s *Stack) startKafka(nodes int) {
+	s.Kafka = config.Kafka{Partitions: 6, Embedded: nodes == 0}
+	if nodes == 0 {
+		port := freePort(s.t)
+		s.Kafka.Brokers = []string{"127.0.0.1:" + strconv.Itoa(port)}
+		s.env = append(os.Environ(), "KAFKA_PORT="+strconv.Itoa(port), "LOGMILL_HOME="+s.dir)
+		s.Start("kafka", "logmill-broker", 0)
+		return
+	}
+	s.borrow("kafka", "libs-"+kafkaVersion)
+	s.kafkaBase = freePort(s.t)
+	for i := range nodes {
+		s.Kafka.Brokers = append(s.Kafka.Brokers, "127.0.0.1:"+strconv.Itoa(s.kafkaBase+i))
+	}
+	if out, err := s.script("kafka-local.sh", s.kafkaEnv(nodes), "start"); err != nil {
+		s.t.Fatalf("starting Kafka: %v\n%s", err, out)
+	}
+}
+
+// Nodes is the number of real Kafka nodes.
+func (s *Stack) Nodes() int {
+	if s.kafkaBase == 0 {
+		return 0
+	}
+	return len(s.Kafka.Brokers)
+}
+
+// KillNode kills a node of the real Kafka (1…), StartNode starts it again and waits for it.
+func (s *Stack) KillNode(n int) error {
+	return said(s.script("kafka-local.sh", s.kafkaEnv(s.Nodes()), "kill9", strconv.Itoa(n)))
+}
+
+// StartNode starts a node again and waits until it serves.
+func (s *Stack) StartNode(n int) error {
+	return said(s.script("kafka-local.sh", s.kafkaEnv(s.Nodes()), "start", strconv.Itoa(n)))
+}
+
+func said(out []byte, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// MySQLPid is mysqld's pid.
+func (s *Stack) MySQLPid() (int, error) {
+	b, err := os.ReadFile(filepath.Join(s.dir, "mysql", "run", "mysqld.pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// KillMySQL kills mysqld; StartMySQL starts it again and waits for it.
+func (s *Stack) KillMySQL() error {
+	pid, err := s.MySQLPid()
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// StartMySQL starts mysqld again and waits until it answers.
+func (s *Stack) StartMySQL() error { return said(s.script("mysql-local.sh", s.mysqlEnv(), "start")) }
+
+func (s *Stack) run(binary string, args ...string) {
+	cmd := exec.Command(filepath.Join(s.bin, binary), args...)
+	cmd.Env = s.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s %v: %v\n%s", binary, args, err, out)
+	}
+}
+
+// Services starts the collector, so many processors, the alert-evaluator and the api, and waits until they are ready.
+func (s *Stack) Services(processors int) {
+	s.t.Helper()
+	names := []string{"collector"}
+	s.Start("collector", "collector", s.port("collector"), "COLLECTOR_PORT="+strconv.Itoa(s.port("collector")))
+	for i := range processors {
+		name := "processor-" + strconv.Itoa(i+1)
+		s.Start(name, "processor", s.port(name), "PROCESSOR_PORT="+strconv.Itoa(s.port(name)))
+		names = append(names, name)
+	}
+	s.Start("alert-evaluator", "alert-evaluator", s.port("alert-evaluator"), "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.port("alert-evaluator")))
+	s.Start("api", "api", s.port("api"), "API_PORT="+strconv.Itoa(s.port("api")))
+	for _, n := range append(names, "alert-evaluator", "api") {
+		s.AwaitReady(n)
+	}
+}
+
+func (s *Stack) port(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Ports[name] == 0 {
+		s.Ports[name] = freePort(s.t)
+	}
+	return s.Ports[name]
+}
+
+// URL is a service's address.
+func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(name)) }
+
+// Start starts a service under a name of its own.
+func (s *Stack) Start(name, binary string, _ int, env ...string) {
+	s.t.Helper()
+	p := &proc{binary: binary, env: env}
+	s.mu.Lock()
+	s.procs[name] = p
+	s.mu.Unlock()
+	if err := s.launch(name, p); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *Stack) launch(name string, p *proc) error {
+	log, err := os.OpenFile(s.log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	path := p.binary
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.bin, path)
+	}
+	cmd := exec.Command(path)
+	cmd.Env = append(s.env[:len(s.env):len(s.env)], p.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	p.cmd, p.done = cmd, make(chan struct{})
+	go func(done chan struct{}) {
+		_ = cmd.Wait()
+		close(done)
+	}(p.done)
+	return nil
+}
+
+func (s *Stack) log(name string) string { return filepath.Join(s.dir, name+".log") }
+
+// Signal sends a signal to a service.
+func (s *Stack) Signal(name string, sig syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.procs[name].cmd.Process.Signal(sig)
+}
+
+// Kill kills a service and waits for its end.
+func (s *Stack) Kill(name string) error {
+	s.mu.Lock()
+	p := s.procs[name]
+	s.mu.Unlock()
+	_ = p.cmd.Process.Kill() // one that has ended by itself is as dead
+	<-p.done
+	return nil
+}
+
+// Restart starts a service that ended.
+func (s *Stack) Restart(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.launch(name, s.procs[name])
+}
+
+// Alive tells whether a service runs.
+func (s *Stack) Alive(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.procs[name].done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Pid is a service's pid.
+func (s *Stack) Pid(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.procs[name].cmd.Process.Pid
+}
+
+// AwaitReady waits until a service's /readyz answers 200.
+func (s *Stack) AwaitReady(name string) {
+	s.t.Helper()
+	deadline := time.Now().Add(readyTimeout)
+	for time.Now().Before(deadline) {
+		if ok(s.URL(name) + "/readyz") {
+			return
+		}
+		if !s.Alive(name) {
+			break
+		}
+		pause(100 * time.Millisecond)
+	}
+	s.t.Fatalf("%s is not ready:\n%s", name, s.Tail(name))
+}
+
+func ok(url string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func pause(d time.Duration) { <-time.After(d) }
+
+// Tail is the end of a service's log.
+func (s *Stack) Tail(name string) string {
+	b, err := os.ReadFile(s.log(name))
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-15):], []byte("\n")))
+}
+
+// stop ends everything, and shows the logs of a test that failed.
+func (s *Stack) stop() {
+	s.mu.Lock()
+	names := make([]string, 0, len(s.procs))
+	for n, p := range s.procs {
+		names = append(names, n)
+		_ = p.cmd.Process.Signal(syscall.SIGCONT)
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	s.mu.Unlock()
+	if s.t.Failed() {
+		for _, n := range names {
+			s.t.Logf("--- %s\n%s", n, s.Tail(n))
+		}
+	}
+	if s.kafkaBase != 0 {
+		_, _ = s.script("kafka-local.sh", s.kafkaEnv(s.Nodes()), "kill9")
+	}
+	_ = s.KillMySQL()
+	_, _ = s.script("mysql-local.sh", s.mysqlEnv(), "stop")
+}

@@ -206,14 +206,28 @@ func (r *run) complete(b BlockInfo) bool {
 	return b.MaxTime < last
 }
 
+// spent never stops before the query has come further than its cursor: blocks overlap, and a page that ends where it began would
+// be asked for again and again.
 func (r *run) spent() bool {
 	switch {
+	case !r.further(*r.next):
 	case r.stats.Rows >= r.e.budget.Rows:
 		r.stop(fmt.Sprintf("the limit of %d rows read is reached", r.e.budget.Rows))
 	case r.stats.Bytes >= r.e.budget.Bytes:
 		r.stop(fmt.Sprintf("the limit of %d bytes read is reached", r.e.budget.Bytes))
 	}
 	return r.stopped != ""
+}
+
+// further tells whether stopping before b would move the cursor on.
+func (r *run) further(b BlockInfo) bool {
+	switch {
+	case r.q.After == nil:
+		return true
+	case r.q.Oldest:
+		return b.MinTime > r.q.After.Time
+	}
+	return b.MaxTime < r.q.After.Time
 }
 
 // prune rules blocks out by metadata, then by filter.

@@ -1,0 +1,22 @@
+package block
+
+// Limits of a block, with their reasons.
+const (
+	// MaxAttributeColumns bounds the columns: each costs about 150 bytes of footer and a page, however few rows it has.
+	MaxAttributeColumns = 64
+
+	// MaxTokenBytes bounds a token of the filter: longer runs are base64 and the like, which nobody searches for whole.
+	MaxTokenBytes = 128
+
+	// MaxRows of one block: what compaction builds. Codes and offsets are 32-bit.
+	MaxRows = 1 << 17
+
+	// maxColumnBytes bounds what reading one column may allocate: a damaged length must not take the process down.
+	maxColumnBytes = 512 << 20
+
+	// dictionaryShare: a dictionary pays while at most 1 of so many values is new.
+	dictionaryShareText = 2
+
+	// dictionaryShareMessage: of messages, which are long and mostly new, finding out costs more than a few repeats save.
+	dictionaryShareMessage = 8
+)

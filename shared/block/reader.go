@@ -1,0 +1,282 @@
+package block
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding"
+
+	"github.com/logmill/logmill/shared/logrec"
+)
+
+// ErrDamaged is a block that cannot be read.
+var ErrDamaged = errors.New("the block is damaged")
+
+// Reader reads columns of a block. Not safe for concurrent use. Strings it returns may point into its own buffers and stay good
+// while they are held.
+type Reader struct {
+	rows    int
+	names   []string
+	columns map[string]parquet.ColumnChunk
+}
+
+// Open reads the footer. Damage is an error (ErrDamaged), never a panic; whoever has the checksum compares it first.
+func Open(data []byte) (r *Reader, err error) {
+	defer guard(&err)
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if len(f.RowGroups()) != 1 {
+		return nil, fmt.Errorf("%w: %d row groups", ErrDamaged, len(f.RowGroups()))
+	}
+	md := f.Metadata()
+	for _, c := range md.RowGroups[0].Columns {
+		if c.MetaData.TotalUncompressedSize < 0 || c.MetaData.TotalUncompressedSize > maxColumnBytes || c.MetaData.NumValues != md.NumRows {
+			return nil, fmt.Errorf("%w: a column of %d bytes and %d values", ErrDamaged, c.MetaData.TotalUncompressedSize, c.MetaData.NumValues)
+		}
+	}
+	if md.NumRows < 1 || md.NumRows > MaxRows {
+		return nil, fmt.Errorf("%w: %d rows", ErrDamaged, md.NumRows)
+	}
+	r = &Reader{rows: int(md.NumRows), columns: map[string]parquet.ColumnChunk{}}
+	for i, c := range f.RowGroups()[0].ColumnChunks() {
+		name := md.Schema[i+1].Name
+		r.names = append(r.names, name)
+		r.columns[name] = c
+	}
+	return r, nil
+}
+
+// guard turns a panic of the Parquet library on damaged bytes into an error.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, p)
+	}
+}
+
+// Rows is the number of records.
+func (r *Reader) Rows() int { return r.rows }
+
+// Columns are the columns that some record has a value in; attributes as "attr.<name>".
+func (r *Reader) Columns() []string { return r.names }
+
+// page is a column's one page: levels is nil when every row has a value.
+type page struct {
+	data   encoding.Values
+	dict   parquet.Dictionary
+	levels []byte
+	kind   parquet.Type
+	close  func()
+}
+
+// read gives a column's page to f; f is not called for an absent column.
+func (r *Reader) read(name string, f func(page) error) (err error) {
+	defer guard(&err)
+	c, ok := r.columns[name]
+	if !ok {
+		return nil
+	}
+	pages := c.Pages()
+	defer func() { _ = pages.Close() }() // reads memory only
+	p, err := pages.ReadPage()
+	if err != nil {
+		return fmt.Errorf("%w: column %s: %w", ErrDamaged, name, err)
+	}
+	defer parquet.Release(p)
+	if int(p.NumValues()) != r.rows {
+		return fmt.Errorf("%w: column %s has a page of %d values", ErrDamaged, name, p.NumValues())
+	}
+	return f(page{data: p.Data(), dict: p.Dictionary(), levels: p.DefinitionLevels(), kind: c.Type()})
+}
+
+// spread calls set for each row that has a value, with the value's index; valid is nil when all have.
+func (r *Reader) spread(p page, values int, set func(row, value int)) (valid []bool, err error) {
+	if len(p.levels) == 0 {
+		if values != r.rows {
+			return nil, fmt.Errorf("%w: %d values for %d rows", ErrDamaged, values, r.rows)
+		}
+		for i := range values {
+			set(i, i)
+		}
+		return nil, nil
+	}
+	valid = make([]bool, r.rows)
+	k := 0
+	for row, l := range p.levels {
+		if l == 0 {
+			continue
+		}
+		if k == values {
+			return nil, fmt.Errorf("%w: fewer values than rows", ErrDamaged)
+		}
+		valid[row] = true
+		set(row, k)
+		k++
+	}
+	return valid, nil
+}
+
+// Ints reads an integer column (timestamp observed response_status pattern_id eval_time src_offset src_row) or level, as its number.
+// valid is nil when no value is NULL; an absent column is all NULL.
+func (r *Reader) Ints(name string) (values []int64, valid []bool, err error) {
+	if name == "level" {
+		return r.levels()
+	}
+	values, valid = make([]int64, r.rows), make([]bool, r.rows)
+	err = r.read(name, func(p page) (err error) {
+		if p.kind.Kind() != parquet.Int64 {
+			return fmt.Errorf("column %s holds no integers", name)
+		}
+		ints := p.data.Int64()
+		valid, err = r.spread(p, len(ints), func(row, k int) { values[row] = ints[k] })
+		return err
+	})
+	return values, valid, err
+}
+
+func (r *Reader) levels() (values []int64, valid []bool, err error) {
+	c, err := r.Strings("level")
+	if err != nil {
+		return nil, nil, err
+	}
+	numbers := make([]int64, len(c.Dict))
+	for i, s := range c.Dict {
+		l, _ := logrec.ParseLevel(s) // unknown: 0, absent
+		numbers[i] = int64(l)
+	}
+	values = make([]int64, r.rows)
+	for i, code := range c.Codes {
+		if code >= 0 {
+			values[i] = numbers[code]
+		}
+	}
+	return values, nil, nil
+}
+
+// Floats reads response_time_ms; valid as for Ints.
+func (r *Reader) Floats(name string) (values []float64, valid []bool, err error) {
+	values, valid = make([]float64, r.rows), make([]bool, r.rows)
+	err = r.read(name, func(p page) (err error) {
+		if p.kind.Kind() != parquet.Double {
+			return fmt.Errorf("column %s holds no floating-point numbers", name)
+		}
+		floats := p.data.Double()
+		valid, err = r.spread(p, len(floats), func(row, k int) { values[row] = floats[k] })
+		return err
+	})
+	return values, valid, err
+}
+
+// StringColumn is a text column: row i is Dict[Codes[i]], NULL when Codes[i] < 0. A column stored without dictionary has an entry a
+// value, in row order. JSON says that each entry is JSON.
+type StringColumn struct {
+	Dict  []string
+	Codes []int32
+	JSON  bool
+}
+
+// Get is row i, "" for NULL.
+func (c StringColumn) Get(i int) (value string, ok bool) {
+	if code := c.Codes[i]; code >= 0 {
+		return c.Dict[code], true
+	}
+	return "", false
+}
+
+// Strings reads a text column. Ids come as hex text. An absent column is all NULL.
+func (r *Reader) Strings(name string) (c StringColumn, err error) {
+	c.Codes = make([]int32, r.rows)
+	for i := range c.Codes {
+		c.Codes[i] = -1
+	}
+	err = r.read(name, func(p page) (err error) {
+		if lt := p.kind.LogicalType(); lt != nil {
+			c.JSON = isJSON(p.kind)
+		}
+		var codes []int32
+		if p.dict != nil {
+			c.Dict, err = entries(p.dict.Page().Data(), p.kind)
+			codes = p.data.Int32()
+		} else {
+			c.Dict, err = entries(p.data, p.kind)
+		}
+		if err != nil {
+			return fmt.Errorf("column %s: %w", name, err)
+		}
+		return r.fill(&c, p, codes)
+	})
+	return c, err
+}
+
+func isJSON(t parquet.Type) bool {
+	ct := t.ConvertedType()
+	return ct != nil && *ct == deprecated.Json
+}
+
+// fill sets the codes: codes nil means that the values are the entries themselves, in order.
+func (r *Reader) fill(c *StringColumn, p page, codes []int32) error {
+	values := len(codes)
+	if codes == nil {
+		values = len(c.Dict)
+	}
+	bad := false
+	_, err := r.spread(p, values, func(row, k int) {
+		code := int32(k)
+		if codes != nil {
+			code = codes[k]
+		}
+		bad = bad || code < 0 || int(code) >= len(c.Dict)
+		c.Codes[row] = code
+	})
+	if err == nil && bad {
+		err = fmt.Errorf("%w: a code outside the dictionary", ErrDamaged)
+	}
+	return err
+}
+
+// entries copies the values of a page of texts or fixed-width ids.
+func entries(v encoding.Values, t parquet.Type) ([]string, error) {
+	switch t.Kind() {
+	case parquet.ByteArray:
+		data, offsets := v.ByteArray()
+		if len(offsets) == 0 {
+			return nil, nil
+		}
+		all := string(data)
+		out := make([]string, len(offsets)-1)
+		for i := range out {
+			out[i] = all[offsets[i]:offsets[i+1]]
+		}
+		return out, nil
+	case parquet.FixedLenByteArray:
+		data, size := v.FixedLenByteArray()
+		if size == 0 {
+			return nil, ErrDamaged
+		}
+		all := hex.EncodeToString(data)
+		out := make([]string, len(data)/size)
+		for i := range out {
+			out[i] = all[2*i*size : 2*(i+1)*size]
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("holds no text")
+}
+
+// AttributeNames are the attributes that have a column of their own.
+func (r *Reader) AttributeNames() []string {
+	var out []string
+	for _, n := range r.names {
+		if name, ok := strings.CutPrefix(n, AttributePrefix); ok {
+			out = append(out, name)
+		}
+	}
+	return slices.Clip(out)
+}

@@ -36,6 +36,16 @@ test-unit: ## run the tests of one module: make test-unit M=shared
 test-chaos: build ## kill -9 everything under load and count lines after it; KILLS=30 SEED=1
 	cd compose/e2e && KILLS=$${KILLS:-30} go test -count=1 -timeout 60m -v -run TestChaos ./...
 
+test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that publishes before it commits
+	cd compose/e2e && MUTANTS=1 go test -count=1 -timeout 30m -v -run TestMutants ./...
+
+test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the broker
+	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
+
+fuzz: ## run every fuzz target for FUZZTIME=30s
+	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/processor/internal/enrich; do \
+	  for f in $$(cd $$m && go test -list '^Fuzz' . | grep ^Fuzz); do (cd $$m && go test -run XXX -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} .) || exit 1; done; done
+
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree
 	@bash compose/local/verify.sh $(GOLANGCI) $(MODULES)
 
@@ -75,4 +85,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean

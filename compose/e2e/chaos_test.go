@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -39,7 +38,7 @@ func setting(t testing.TB, name string, fallback int) int {
 func TestChaos(t *testing.T) {
 	kills, seed := setting(t, "KILLS", 6), setting(t, "SEED", 1)
 	s := stack.New(t, 3)
-	s.Services(2)
+	s.Services(2, stack.Processor)
 	report := chaos(t, s, kills, uint64(seed), killers(s))
 	t.Logf("seed %d, %d kills: %s", seed, kills, report)
 	require.True(t, report.OK(), report.String())
@@ -155,8 +154,7 @@ func TestMutants(t *testing.T) {
 	}
 	t.Run("no fence", func(t *testing.T) {
 		s := stack.New(t, 0)
-		s.Services(0)
-		mutant(t, s, "mutant_nofence")
+		s.Services(2, mutant(t, "mutant_nofence"))
 		zombie := func(name string) killer {
 			return func(time.Duration) error { // longer than the group's session: the other takes over, then this one goes on
 				if err := s.Signal(name, syscall.SIGSTOP); err != nil {
@@ -172,8 +170,7 @@ func TestMutants(t *testing.T) {
 	})
 	t.Run("publishes first", func(t *testing.T) {
 		s := stack.New(t, 0)
-		s.Services(0)
-		mutant(t, s, "mutant_publishfirst")
+		s.Services(2, mutant(t, "mutant_publishfirst"))
 		k := killers(s)
 		report := chaos(t, s, 12, 4, map[string]killer{"mysqld": k["mysqld"], "processor-1": k["processor-1"], "processor-2": k["processor-2"]})
 		t.Log(report)
@@ -181,17 +178,13 @@ func TestMutants(t *testing.T) {
 	})
 }
 
-// mutant builds the processor with a fault in it and starts two.
-func mutant(t *testing.T, s *stack.Stack, tag string) {
+// mutant builds a processor with a fault in it.
+func mutant(t *testing.T, tag string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), tag)
 	cmd := exec.Command("go", "build", "-tags", tag, "-o", path, "./services/processor/cmd/processor")
 	cmd.Dir = testkit.Root(t)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	for _, name := range []string{"processor-1", "processor-2"} {
-		port := s.URL(name)[strings.LastIndexByte(s.URL(name), ':')+1:]
-		s.Start(name, path, 0, "PROCESSOR_PORT="+port)
-		s.AwaitReady(name)
-	}
+	return path
 }

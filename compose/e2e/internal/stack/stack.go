@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -65,15 +66,31 @@ func New(t testing.TB, nodes int) *Stack {
 	return s
 }
 
-// freePort finds a port; from is a hint for a base of several.
-func freePort(t testing.TB) int {
+// Ports of test servers lie below the range from which the system takes ports for outgoing connections: a server that is down
+// for a moment must find its port free again.
+const (
+	lowestPort  = 20000
+	highestPort = 32000
+)
+
+// freePort finds a port that can be listened on, with so many behind it.
+func freePort(t testing.TB, more ...int) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("finding a free port: %v", err)
+	for range 100 {
+		base := lowestPort + rand.IntN(highestPort-lowestPort)
+		free := true
+		for _, offset := range append(more, 0) {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+offset))
+			if free = free && err == nil; err == nil {
+				_ = l.Close()
+			}
+		}
+		if free {
+			return base
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port was found")
+	return 0
 }
 
 // script runs one of compose/local's.
@@ -129,12 +146,12 @@ func (s *Stack) startKafka(nodes int) {
 	if nodes == 0 {
 		port := freePort(s.t)
 		s.Kafka.Brokers = []string{"127.0.0.1:" + strconv.Itoa(port)}
-		s.env = append(os.Environ(), "KAFKA_PORT="+strconv.Itoa(port), "LOGMILL_HOME="+s.dir)
-		s.Start("kafka", "logmill-broker", 0)
+		s.env = os.Environ()
+		s.Start("kafka", "logmill-broker", "KAFKA_PORT="+strconv.Itoa(port), "LOGMILL_HOME="+s.dir)
 		return
 	}
 	s.borrow("kafka", "libs-"+kafkaVersion)
-	s.kafkaBase = freePort(s.t)
+	s.kafkaBase = freePort(s.t, 1, 2, 100, 101, 102) // brokers, and their controllers
 	for i := range nodes {
 		s.Kafka.Brokers = append(s.Kafka.Brokers, "127.0.0.1:"+strconv.Itoa(s.kafkaBase+i))
 	}
@@ -197,18 +214,22 @@ func (s *Stack) run(binary string, args ...string) {
 	}
 }
 
-// Services starts the collector, so many processors, the alert-evaluator and the api, and waits until they are ready.
-func (s *Stack) Services(processors int) {
+// Processor is the program of a processor without faults.
+const Processor = "processor"
+
+// Services starts the collector, so many processors (of our own, or of the given program), the alert-evaluator and the api, and waits
+// until they are ready.
+func (s *Stack) Services(processors int, program string) {
 	s.t.Helper()
 	names := []string{"collector"}
-	s.Start("collector", "collector", s.port("collector"), "COLLECTOR_PORT="+strconv.Itoa(s.port("collector")))
+	s.Start("collector", "collector", "COLLECTOR_PORT="+strconv.Itoa(s.port("collector")))
 	for i := range processors {
 		name := "processor-" + strconv.Itoa(i+1)
-		s.Start(name, "processor", s.port(name), "PROCESSOR_PORT="+strconv.Itoa(s.port(name)))
+		s.Start(name, program, "PROCESSOR_PORT="+strconv.Itoa(s.port(name)))
 		names = append(names, name)
 	}
-	s.Start("alert-evaluator", "alert-evaluator", s.port("alert-evaluator"), "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.port("alert-evaluator")))
-	s.Start("api", "api", s.port("api"), "API_PORT="+strconv.Itoa(s.port("api")))
+	s.Start("alert-evaluator", "alert-evaluator", "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.port("alert-evaluator")))
+	s.Start("api", "api", "API_PORT="+strconv.Itoa(s.port("api")))
 	for _, n := range append(names, "alert-evaluator", "api") {
 		s.AwaitReady(n)
 	}
@@ -227,7 +248,7 @@ func (s *Stack) port(name string) int {
 func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(name)) }
 
 // Start starts a service under a name of its own.
-func (s *Stack) Start(name, binary string, _ int, env ...string) {
+func (s *Stack) Start(name, binary string, env ...string) {
 	s.t.Helper()
 	p := &proc{binary: binary, env: env}
 	s.mu.Lock()

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/logrec"
+	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/testkit"
+)
+
+// api runs an api on a database with one block of each partition and a few windows, as a processor would have written them.
+func api(t *testing.T) (base string, db *mysqlx.DB) {
+	t.Helper()
+	my, kafka := testkit.MySQL(t), testkit.Kafka(t)
+	db = testkit.DB(t, my)
+	cfg := Config{MySQL: my, Kafka: kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxRows: 1e6, MaxBytes: 1e9, MaxTime: 10 * time.Second}
+	ctx, cancel := context.WithCancel(context.Background())
+	a, err := New(ctx, cfg, zerolog.Nop())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	base = "http://" + a.Addr()
+	require.Eventually(t, func() bool { code, _ := get(t, base+"/readyz"); return code == 200 }, 20*time.Second, 50*time.Millisecond)
+	return base, db
+}
+
+func get(t *testing.T, url string) (int, []byte) {
+	t.Helper()
+	resp, err := http.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, b
+}
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// write stores a block of ten lines a partition, and their windows.
+func write(t *testing.T, db *mysqlx.DB) {
+	t.Helper()
+	b, err := block.NewBuilder(block.Options{})
+	require.NoError(t, err)
+	must := func(query string, args ...any) {
+		_, err := db.Blob.Exec(query, args...)
+		require.NoError(t, err)
+	}
+	for p := range 2 {
+		var recs []logrec.Record
+		for i := range 10 {
+			recs = append(recs, logrec.Record{Timestamp: noon.Add(time.Duration(10*i+p) * time.Second).UnixNano(), Observed: noon.UnixNano(), Level: logrec.LevelInfo + logrec.Level(p*2), Service: fmt.Sprintf("svc-%d", p),
+				Message: fmt.Sprintf("Line %d failed", i), TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", SrcRow: int32(i), HasResponseTime: true, ResponseTimeMS: 5,
+				Attributes: []logrec.Attr{{Key: "n", Value: "7", Kind: logrec.JSON}, {Key: "s", Value: "7"}}})
+		}
+		blk, err := b.Build(recs)
+		require.NoError(t, err)
+		services, err := json.Marshal(blk.Meta.Services)
+		require.NoError(t, err)
+		must(`INSERT INTO block (id, stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
+VALUES (?, 1, ?, 0, 0, -1, ?, ?, ?, ?, ?, ?, ?, 0, 1, NOW())`, p+1, p, blk.Meta.Rows, len(blk.Data), blk.Meta.Checksum, blk.Meta.MinTime, blk.Meta.MaxTime, blk.Meta.LevelMask, services)
+		must(`INSERT INTO block_filter VALUES (?, ?)`, p+1, blk.Filter)
+		must(`INSERT INTO block_data VALUES (?, ?)`, p+1, blk.Data)
+		must(`INSERT INTO log_window VALUES (1, ?, ?, ?, ?, 10, 100, 0, 0, 9, 0, 0, 1, 0, 0, 0, NULL)`, p, noon.Unix(), fmt.Sprintf("svc-%d", p), 3+2*p)
+	}
+	must(`INSERT INTO error_window VALUES (1, 1, ?, 'svc-1', 99, 'Line # failed', 10)`, noon.Unix())
+}
+
+type logs struct {
+	Logs []struct {
+		ID         string         `json:"id"`
+		Message    string         `json:"message"`
+		Attributes map[string]any `json:"attributes"`
+	} `json:"logs"`
+	Next    string `json:"next_cursor"`
+	Total   int    `json:"total"`
+	Partial bool   `json:"partial"`
+}
+
+func find(t *testing.T, base string, params ...string) logs {
+	t.Helper()
+	code, body := get(t, base+"/api/logs?"+strings.Join(params, "&"))
+	require.Equal(t, 200, code, string(body))
+	var out logs
+	require.NoError(t, json.Unmarshal(body, &out))
+	return out
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	base, db := api(t)
+	require.Empty(t, find(t, base).Logs, "an empty store answers, with nothing")
+	write(t, db)
+
+	t.Run("search", func(t *testing.T) {
+		all := find(t, base)
+		require.Len(t, all.Logs, 20)
+		require.Equal(t, "1-0-9", all.Logs[0].ID, "newest first")
+		require.Equal(t, map[string]any{"n": 7.0, "s": "7"}, all.Logs[0].Attributes, "a number stays a number, a text a text")
+		require.Equal(t, 2, find(t, base, "search=LINE%203", "count=true").Total)
+		require.Len(t, find(t, base, "level=%3E%3Dwarn").Logs, 10)
+		require.Len(t, find(t, base, "service=svc-0,svc-9").Logs, 10)
+		require.Len(t, find(t, base, "trace_id=4BF92F3577B34DA6A3CE929D0E0E4736", "limit=3").Logs, 3)
+		require.Len(t, find(t, base, "start="+fmt.Sprint(noon.Unix()+50), "end="+url.QueryEscape(noon.Add(time.Minute).Format(time.RFC3339))).Logs, 2)
+	})
+	t.Run("pages", func(t *testing.T) {
+		seen := map[string]bool{}
+		cursor := ""
+		for range 10 {
+			page := find(t, base, "limit=3", "order=asc", "cursor="+cursor)
+			for _, l := range page.Logs {
+				require.False(t, seen[l.ID], "twice: "+l.ID)
+				seen[l.ID] = true
+			}
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+		require.Len(t, seen, 20)
+	})
+	t.Run("trace", func(t *testing.T) {
+		code, body := get(t, base+"/api/logs/trace/4bf92f3577b34da6a3ce929d0e0e4736")
+		require.Equal(t, 200, code)
+		var out logs
+		require.NoError(t, json.Unmarshal(body, &out))
+		require.Len(t, out.Logs, 20)
+		require.Equal(t, "0-0-0", out.Logs[0].ID, "oldest first")
+	})
+	t.Run("metrics", func(t *testing.T) {
+		code, body := get(t, fmt.Sprintf("%s/api/metrics?start=%d&end=%d", base, noon.Unix(), noon.Unix()+120))
+		require.Equal(t, 200, code)
+		var m struct {
+			Total     int     `json:"total_logs"`
+			ErrorRate float64 `json:"error_rate"`
+			TopErrors []any   `json:"top_errors"`
+		}
+		require.NoError(t, json.Unmarshal(body, &m))
+		require.Equal(t, 20, m.Total)
+		require.InDelta(t, 50, m.ErrorRate, 0.01)
+		require.Len(t, m.TopErrors, 1)
+	})
+	t.Run("mistakes are named", func(t *testing.T) {
+		for query, field := range map[string]string{"level=loud": "level", "limit=-1": "limit", "limit=1001": "limit", "start=soon": "start", "cursor=x": "cursor", "order=up": "order", "serivce=a": "serivce",
+			"start=2&end=1": "start", "offset=10001": "offset", "count=maybe": "count"} {
+			code, body := get(t, base+"/api/logs?"+query)
+			require.Equal(t, 400, code, query)
+			require.Contains(t, string(body), `"field":"`+field+`"`, query)
+		}
+		code, _ := get(t, base+"/api/metrics?step=7s")
+		require.Equal(t, 400, code)
+		code, _ = get(t, base+"/api/nothing")
+		require.Equal(t, 404, code)
+	})
+	t.Run("health", func(t *testing.T) {
+		code, body := get(t, base+"/api/health")
+		require.Equal(t, 200, code, string(body))
+		require.Contains(t, string(body), `"schema_version":1`)
+	})
+	t.Run("answers are as documented", func(t *testing.T) { answersAsDocumented(t, base) })
+	t.Run("a damaged block", func(t *testing.T) {
+		_, err := db.Blob.Exec(`UPDATE block_data SET data = REVERSE(data) WHERE block_id = 2`)
+		require.NoError(t, err)
+		out := find(t, base)
+		require.True(t, out.Partial)
+		require.Len(t, out.Logs, 10)
+	})
+}
+
+// answersAsDocumented validates real answers against the schemas of the OpenAPI document.
+func answersAsDocumented(t *testing.T, base string) {
+	_, doc := get(t, base+"/api/openapi.json")
+	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(string(doc)))
+	require.NoError(t, err)
+	c := jsonschema.NewCompiler()
+	require.NoError(t, c.AddResource("mem://openapi.json", parsed))
+	for path, schema := range map[string]string{"/api/logs?count=true": "Logs", "/api/logs/trace/x": "Logs", fmt.Sprintf("/api/metrics?start=%d&end=%d", noon.Unix(), noon.Unix()+60): "Metrics",
+		"/api/services": "Services", fmt.Sprintf("/api/services?start=%d&end=%d", noon.Unix(), noon.Unix()+60): "Services", "/api/health": "Health", "/api/logs?limit=x": "Problem"} {
+		s, err := c.Compile("mem://openapi.json#/components/schemas/" + schema)
+		require.NoError(t, err)
+		_, body := get(t, base+path)
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(body)))
+		require.NoError(t, err)
+		require.NoError(t, s.Validate(v), path)
+	}
+}
+
+func TestAnotherSchemaVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	cfg := Config{MySQL: testkit.EmptyMySQL(t), Kafka: config.Kafka{Brokers: []string{"127.0.0.1:1"}, Partitions: 3}, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxTime: time.Second}
+	a, err := New(context.Background(), cfg, zerolog.Nop())
+	require.NoError(t, err)
+	err = a.Run(context.Background())
+	require.ErrorIs(t, err, mysqlx.ErrSchema)
+	require.ErrorContains(t, err, "make migrate")
+}

@@ -25,8 +25,8 @@ type columns struct {
 }
 
 func (w *columns) begin(name string, typ int, l logical, optional bool) *column {
-	w.file.columns = append(w.file.columns, column{name: name, typ: typ, logical: l, optional: optional, codec: codecZstd})
-	return &w.file.columns[len(w.file.columns)-1]
+	w.columns = append(w.columns, column{name: name, typ: typ, logical: l, optional: optional, codec: codecZstd})
+	return &w.columns[len(w.columns)-1]
 }
 
 // levels begins a data page with its definition levels: a length, then the RLE and bit-packing hybrid.

@@ -73,7 +73,6 @@ type page struct {
 	dict   parquet.Dictionary
 	levels []byte
 	kind   parquet.Type
-	close  func()
 }
 
 // read gives a column's page to f; f is not called for an absent column.

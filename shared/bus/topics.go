@@ -73,15 +73,20 @@ func (c *Client) replication() int16 {
 
 // TopicConfig are a topic's settings as they are in force.
 func (c *Client) TopicConfig(ctx context.Context, topic string) (map[string]string, error) {
-	entries, err := within(ctx, func() ([]sarama.ConfigEntry, error) {
-		return c.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: c.cfg.Topic(topic)})
+	results, err := within(ctx, func() ([]*sarama.ConfigResourceResult, error) {
+		return c.admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: c.cfg.Topic(topic)}}, sarama.DescribeConfigsOptions{})
 	})
+	out := map[string]string{}
+	for _, r := range results {
+		if err == nil && r.ErrorCode != sarama.ErrNoError {
+			err = r.ErrorCode
+		}
+		for _, e := range r.Configs {
+			out[e.Name] = e.Value
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings of %s: %w", c.cfg.Topic(topic), err)
-	}
-	out := make(map[string]string, len(entries))
-	for _, e := range entries {
-		out[e.Name] = e.Value
 	}
 	return out, nil
 }

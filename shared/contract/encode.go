@@ -12,17 +12,17 @@ import (
 
 // Attribute names under which our own fields ride in OTLP: those that OTLP has no place for. They are our column names.
 const (
-	attrService  = "service.name" // of the resource
-	attrUser     = "user_id"
-	attrMethod   = "request_method"
-	attrPath     = "request_path"
-	attrStatus   = "response_status"
-	attrTime     = "response_time_ms"
-	attrTraceID  = "trace_id" // ids that are not hex
-	attrSpanID   = "span_id"
-	attrHost     = "host"
-	attrEnv      = "env"
-	attrTeam     = "team"
+	attrService = "service.name" // of the resource
+	attrUser    = "user_id"
+	attrMethod  = "request_method"
+	attrPath    = "request_path"
+	attrStatus  = "response_status"
+	attrTime    = "response_time_ms"
+	attrTraceID = "trace_id" // ids that are not hex
+	attrSpanID  = "span_id"
+	attrHost    = "host"
+	attrEnv     = "env"
+	attrTeam    = "team"
 )
 
 // Encoder makes ExportLogsServiceRequest bytes (opentelemetry-proto v1) of records, one ResourceLogs a service. Reuse one a goroutine.

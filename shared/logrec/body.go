@@ -62,7 +62,7 @@ func (p *Parser) element(s []byte, i, n int, emit Emit) (next int, more bool, er
 	}
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
-		return next, false, fmt.Errorf("%w: element %d, %s", ErrBody, n, err)
+		return next, false, fmt.Errorf("%w: element %d, %w", ErrBody, n, err)
 	}
 	return next, p.hand(n, err, emit), nil
 }

@@ -135,7 +135,7 @@ func (h *Home) awaitReady(ctx context.Context, c Child, exited chan error) error
 		select {
 		case e := <-exited:
 			exited <- e
-			return fmt.Errorf("%s ended at its start (%v):\n%s", c.Name, e, h.tail(c.Name))
+			return fmt.Errorf("%s ended at its start (%w):\n%s", c.Name, e, h.tail(c.Name))
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready after %s: %w\n%s", c.Name, readyTimeout, err, h.tail(c.Name))
 		case <-time.After(readyEvery):

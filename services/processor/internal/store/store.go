@@ -62,7 +62,7 @@ func New(ctx context.Context, text, blob *sql.DB) (*Store, error) {
 		advanceSQL: &s.advance, insertBlockSQL: &s.insertBlock, insertFilterSQL: &s.insertFilter, insertDataSQL: &s.insertData,
 	} {
 		var err error
-		if *stmt, err = blob.PrepareContext(ctx, sql); err != nil {
+		if *stmt, err = blob.PrepareContext(ctx, sql); err != nil { //nolint:sqlclosecheck // closed by Store.Close
 			return nil, errors.Join(fmt.Errorf("preparing %.40q: %w", sql, err), s.Close())
 		}
 	}
@@ -123,6 +123,7 @@ func (s *Store) move(ctx context.Context, tx *sql.Tx, p Progress, c Commit) (seq
 	if c.Block.Data != nil {
 		step = 1
 	}
+	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	res, err := tx.StmtContext(ctx, s.advance).ExecContext(ctx, c.To+1, c.Watermark, step, p.Stream, p.Partition, c.Watermark, p.Epoch, p.NextOffset)
 	if err != nil {
 		return 0, err
@@ -143,6 +144,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 	if err != nil {
 		return fmt.Errorf("encoding services: %w", err)
 	}
+	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	res, err := tx.StmtContext(ctx, s.insertBlock).ExecContext(ctx, p.Stream, p.Partition, c.From, c.To, p.PrevTo, m.Rows, len(c.Block.Data),
 		m.Checksum, m.MinTime, m.MaxTime, m.LevelMask, services, c.Watermark, seq)
 	if err != nil {

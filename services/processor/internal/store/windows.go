@@ -80,7 +80,7 @@ func (s *Store) startsOnce(ctx context.Context, query string, p Progress, starts
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // its error is rows.Err's
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

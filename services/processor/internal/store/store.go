@@ -154,9 +154,11 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 	if err != nil {
 		return err
 	}
+	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	if _, err := tx.StmtContext(ctx, s.insertFilter).ExecContext(ctx, id, c.Block.Filter); err != nil {
 		return fmt.Errorf("inserting the filter of block %d: %w", id, err)
 	}
+	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	if _, err := tx.StmtContext(ctx, s.insertData).ExecContext(ctx, id, c.Block.Data); err != nil {
 		return fmt.Errorf("inserting the data of block %d: %w", id, err)
 	}

@@ -1,0 +1,94 @@
+package mysqlx_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/testkit"
+)
+
+// TestMigrations lives here because testkit, which starts the server, depends on migrations.
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := testkit.DB(t, testkit.EmptyMySQL(t))
+	err := mysqlx.CheckSchema(ctx, db.Text, migrations.Version())
+	require.ErrorIs(t, err, mysqlx.ErrSchema)
+	require.ErrorContains(t, err, "make migrate")
+	var wg sync.WaitGroup
+	applied := make([]int, 4)
+	for i := range applied {
+		wg.Go(func() {
+			done, err := migrations.Up(ctx, db.Text)
+			if err != nil {
+				t.Error(err)
+			}
+			applied[i] = len(done)
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, migrations.Version(), applied[0]+applied[1]+applied[2]+applied[3], "each migration once, by one of four")
+	require.NoError(t, mysqlx.CheckSchema(ctx, db.Text, migrations.Version()))
+	require.ErrorContains(t, mysqlx.CheckSchema(ctx, db.Text, migrations.Version()-1), "down-to")
+	all, err := migrations.Status(ctx, db.Text)
+	require.NoError(t, err)
+	require.False(t, all[0].At.IsZero())
+	_, err = migrations.DownTo(ctx, db.Text, 0)
+	require.NoError(t, err)
+	require.ErrorIs(t, mysqlx.CheckSchema(ctx, db.Text, migrations.Version()), mysqlx.ErrSchema)
+	_, err = migrations.Up(ctx, db.Text)
+	require.NoError(t, err)
+}
+
+func TestWithTx(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := testkit.DB(t, testkit.EmptyMySQL(t))
+	_, err := db.Text.ExecContext(ctx, "CREATE TABLE n (id INT PRIMARY KEY, data LONGBLOB)")
+	require.NoError(t, err)
+	insert := func(id int, data []byte) func(*sql.Tx) error {
+		return func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "INSERT INTO n VALUES (?, ?)", id, data)
+			return err
+		}
+	}
+	blob := make([]byte, 3<<20)
+	for i := range blob {
+		blob[i] = byte(i * 7)
+	}
+	require.NoError(t, mysqlx.WithTx(ctx, db.Blob, insert(1, blob)))
+	err = mysqlx.WithTx(ctx, db.Blob, insert(1, blob))
+	require.True(t, mysqlx.IsDuplicate(err), err)
+	require.False(t, mysqlx.Unanswered(err))
+	boom := errors.New("boom")
+	require.ErrorIs(t, mysqlx.WithTx(ctx, db.Text, func(tx *sql.Tx) error { return errors.Join(insert(2, nil)(tx), boom) }), boom)
+	var n int
+	var got []byte
+	require.NoError(t, db.Text.QueryRow("SELECT COUNT(*), MAX(data) FROM n").Scan(&n, &got))
+	require.Equal(t, 1, n, "rolled back")
+	require.True(t, string(blob) == string(got), "a blob comes back as it was")
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t, testkit.EmptyMySQL(t))
+	c := mysqlx.NewClock()
+	require.NoError(t, c.Sample(context.Background(), db.Text))
+	require.InDelta(t, time.Now().UnixNano(), c.Now(), float64(5*time.Second))
+}
+
+func TestAServerThatIsAwayIsTransient(t *testing.T) {
+	t.Parallel()
+	cfg := testkit.EmptyMySQL(t)
+	cfg.Port = 1
+	db := testkit.DB(t, cfg)
+	require.True(t, mysqlx.IsTransient(db.Ping(context.Background())))
+}

@@ -2,7 +2,10 @@ module github.com/logmill/logmill/compose/local
 
 go 1.26.0
 
-require github.com/logmill/logmill/shared v0.0.0
+require (
+	github.com/logmill/logmill/shared v0.0.0
+	github.com/stretchr/testify v1.12.1
+)
 
 require (
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
@@ -11,6 +14,7 @@ require (
 	github.com/twmb/franz-go v1.22.2 // indirect
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c // indirect
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.6 // indirect
 )
 
 replace github.com/logmill/logmill/migrations => ../../migrations

@@ -23,10 +23,8 @@ var Known = []string{
 	"RAW_CAP_MB", "RAW_TRIM",
 }
 
-// elsewhere are variables of build and test tooling under our prefixes.
-var elsewhere = map[string]bool{
-	"LOGMILL_BIN": true, "LOGMILL_TEST_DATA": true, "LOGMILL_TEST_HOME": true, "LOGMILL_TEST_KAFKA": true, "LOGMILL_TEST_MYSQL": true,
-}
+// elsewhere are the variables of test tooling.
+const elsewhere = "LOGMILL_TEST_"
 
 // ours are the prefixes that nobody else uses; under the others (KAFKA_HEAP_OPTS, MYSQL_ROOT_PASSWORD, API_PORT_8080_TCP of
 // Kubernetes) only near misses of a known name count.
@@ -42,7 +40,7 @@ func unknown(environment map[string]string) []error {
 	}
 	var out []error
 	for name := range environment {
-		if known[name] || elsewhere[name] || isInjected(name) {
+		if known[name] || strings.HasPrefix(name, elsewhere) || isInjected(name) {
 			continue
 		}
 		meant := closest(name)

@@ -54,6 +54,24 @@ func (w *world) send(value string) {
 	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value)})
 }
 
+// allPublished tells whether the newest block is on logs.enriched: it is stored a moment before.
+func (w *world) allPublished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.blocks) == 0 {
+		return true
+	}
+	newest := w.blocks[len(w.blocks)-1].To
+	return slices.ContainsFunc(w.enriched, func(p published) bool { return p.Rows > 0 && p.To == newest })
+}
+
+// seen is what is on logs.enriched now.
+func (w *world) seen() []published {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.enriched)
+}
+
 // marker appends an offset that is never delivered.
 func (w *world) marker() {
 	w.mu.Lock()

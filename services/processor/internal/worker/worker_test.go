@@ -30,12 +30,13 @@ func (l *life) run(t *testing.T, rewind int) (w *Worker, stop func()) {
 	return w, func() { cancel(); wg.Wait() }
 }
 
-// settle lets the bubble's clock run until everything sent is stored and windowed.
+// settle lets the bubble's clock run until everything sent is stored, windowed and published.
 func settle(t *testing.T, w *world) {
 	t.Helper()
 	for range 600 {
+		synctest.Wait()
 		p := w.standing()
-		if p.NextOffset == int64(len(w.log)) && p.WindowsThrough == p.NextOffset {
+		if p.NextOffset == int64(len(w.log)) && p.WindowsThrough == p.NextOffset && w.allPublished() {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -92,6 +93,7 @@ func TestOnceAtEveryFaultPoint(t *testing.T) {
 				for i := range 100 {
 					w.send(line(i))
 					time.Sleep(70 * time.Millisecond)
+					synctest.Wait()
 				}
 				settle(t, w)
 				stop()
@@ -116,7 +118,8 @@ func TestChaos(t *testing.T) {
 func chaos(t *testing.T, r *rand.Rand) {
 	w := newWorld()
 	var mu sync.Mutex
-	chance := func(n int) bool { mu.Lock(); defer mu.Unlock(); return r.IntN(n) == 0 }
+	pick := func(n int) int { mu.Lock(); defer mu.Unlock(); return r.IntN(n) }
+	chance := func(n int) bool { return pick(n) == 0 }
 	sent := 0
 	var zombies []func()
 	for range 12 {
@@ -131,14 +134,15 @@ func chaos(t *testing.T, r *rand.Rand) {
 			}
 			return nil
 		}}
-		_, stop := l.run(t, r.IntN(3))
-		for range r.IntN(30) {
+		_, stop := l.run(t, pick(3))
+		for range pick(30) {
 			w.send(line(sent))
 			sent++
 			if chance(8) {
 				w.marker()
 			}
-			time.Sleep(time.Duration(r.IntN(120)) * time.Millisecond)
+			time.Sleep(time.Duration(pick(120)) * time.Millisecond)
+			synctest.Wait()
 		}
 		if chance(2) {
 			dead.Store(true)
@@ -169,6 +173,7 @@ func TestCrashBetweenCommitAndPublish(t *testing.T) {
 		}}).run(t, 0)
 		w.send(line(0))
 		time.Sleep(time.Second)
+		synctest.Wait()
 		stop()
 		require.Len(t, w.blocks, 1)
 		require.Empty(t, w.enriched)
@@ -245,9 +250,10 @@ func TestHeartbeats(t *testing.T) {
 		_, stop := (&life{world: w}).run(t, 0)
 		w.send(line(0))
 		time.Sleep(2 * time.Second)
-		beats := len(w.enriched) - 1
+		synctest.Wait()
+		beats := len(w.seen()) - 1
 		require.InDelta(t, 8, beats, 1, "one each 250 ms")
-		last := w.enriched[len(w.enriched)-1]
+		last := w.seen()[len(w.seen())-1]
 		require.Zero(t, last.Rows)
 		require.Empty(t, last.data)
 		require.EqualValues(t, 1, last.From)
@@ -255,9 +261,11 @@ func TestHeartbeats(t *testing.T) {
 		require.EqualValues(t, 0, last.Prev)
 		require.InDelta(t, time.Now().Add(-pipeline.WatermarkLag).UnixNano(), last.Watermark, float64(2*Heartbeat))
 		time.Sleep(QuietAfter)
-		quiet := len(w.enriched)
+		synctest.Wait()
+		quiet := len(w.seen())
 		time.Sleep(20 * time.Second)
-		require.InDelta(t, 10, len(w.enriched)-quiet, 1, "one each 2 s after a quiet minute")
+		synctest.Wait()
+		require.InDelta(t, 10, len(w.seen())-quiet, 1, "one each 2 s after a quiet minute")
 		stop()
 	})
 }
@@ -287,6 +295,7 @@ func TestMarkersArePassed(t *testing.T) {
 		w.marker()
 		w.marker()
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		require.EqualValues(t, 3, w.standing().NextOffset)
 		w.send(line(1))
 		settle(t, w)
@@ -302,6 +311,7 @@ func TestLostLogStopsThePartition(t *testing.T) {
 		w.progress.NextOffset, w.progress.WindowsThrough = 500, 500 // the log is empty
 		worker, stop := (&life{world: w}).run(t, 0)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		require.True(t, worker.State().Lost)
 		require.NotEmpty(t, worker.State().Err)
 		require.EqualValues(t, 500, w.standing().NextOffset)

@@ -127,7 +127,7 @@ func TestBuildSortsByTimeOffsetAndRow(t *testing.T) {
 	recs := corpus(300, 4)
 	want := slices.Clone(recs)
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(recs), func(i, j int) { recs[i], recs[j] = recs[j], recs[i] })
-	slices.SortFunc(want, order)
+	slices.SortFunc(want, func(a, b logrec.Record) int { return order(&a, &b) })
 	same(t, want, records(t, build(t, recs).Data, nil))
 }
 
@@ -206,7 +206,7 @@ func TestAnyParquetReaderOpensIt(t *testing.T) {
 	dir := t.TempDir()
 	recs := append(odd(), corpus(2000, 6)...)
 	recs = recs[1:] // DuckDB has no word for the first nanosecond of int64
-	slices.SortFunc(recs, order)
+	slices.SortFunc(recs, func(a, b logrec.Record) int { return order(&a, &b) })
 	recs = slices.DeleteFunc(recs, func(r logrec.Record) bool { return r.Timestamp == math.MaxInt64 })
 	path := filepath.Join(dir, "b.parquet")
 	require.NoError(t, os.WriteFile(path, build(t, recs).Data, 0o600))

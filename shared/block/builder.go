@@ -1,7 +1,6 @@
 package block
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -40,6 +39,7 @@ type Builder struct {
 	filter filterBuilder
 	attrs  attributeColumns
 	hex    []byte
+	sorter sorter
 }
 
 // ErrEmpty is a block without records.
@@ -71,9 +71,7 @@ func (b *Builder) Build(recs []logrec.Record) (Block, error) {
 	if len(recs) > MaxRows {
 		return Block{}, fmt.Errorf("a block of %d records: at most %d", len(recs), MaxRows)
 	}
-	if !slices.IsSortedFunc(recs, order) {
-		slices.SortFunc(recs, order)
-	}
+	b.sorter.sort(recs)
 	b.w.reset()
 	if err := b.columns(recs); err != nil {
 		return Block{}, fmt.Errorf("encoding a block: %w", err)
@@ -86,16 +84,6 @@ func (b *Builder) Build(recs []logrec.Record) (Block, error) {
 	meta := b.meta(recs)
 	meta.Checksum = Checksum(data)
 	return Block{Data: data, Filter: filter, Meta: meta}, nil
-}
-
-func order(a, b logrec.Record) int {
-	if c := cmp.Compare(a.Timestamp, b.Timestamp); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.SrcOffset, b.SrcOffset); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.SrcRow, b.SrcRow)
 }
 
 func (b *Builder) meta(recs []logrec.Record) Meta {

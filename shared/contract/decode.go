@@ -277,14 +277,24 @@ func setTime(dst *int64, name string, ns uint64) error {
 // text is b as a string without copying it.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// id is a trace or span id as hex; ids of zeros are none.
+// id is a trace or span id as hex; ids of zeros are none (W3C Trace Context).
 func (d *otlpDecoder) id(data []byte, digits int) string {
-	if len(data) == 0 {
-		return ""
-	}
 	start := len(d.b.buf)
 	d.b.buf = appendHex(d.b.buf, data)
-	return logrec.NormalID(text(d.b.buf[start:len(d.b.buf):len(d.b.buf)]), digits)
+	hex := text(d.b.buf[start:len(d.b.buf):len(d.b.buf)])
+	if len(hex) == digits && !allZero(data) {
+		return hex
+	}
+	return logrec.NormalID(hex, digits)
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err error) {

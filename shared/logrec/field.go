@@ -62,7 +62,7 @@ func FieldOf(name string) Field {
 		return FieldTimestamp
 	case "level":
 		return FieldLevel
-	case "service":
+	case "service", "service.name":
 		return FieldService
 	case "message", "msg":
 		return FieldMessage

@@ -155,16 +155,21 @@ func TestMutants(t *testing.T) {
 	t.Run("no fence", func(t *testing.T) {
 		s := stack.New(t, 0)
 		s.Services(2, mutant(t, "mutant_nofence"))
+		var one sync.Mutex // one at a time: the other must be there to take over
 		zombie := func(name string) killer {
 			return func(time.Duration) error { // longer than the group's session: the other takes over, then this one goes on
+				one.Lock()
+				defer one.Unlock()
 				if err := s.Signal(name, syscall.SIGSTOP); err != nil {
 					return err
 				}
-				pause(16 * time.Second)
-				return s.Signal(name, syscall.SIGCONT)
+				pause(14 * time.Second)
+				err := s.Signal(name, syscall.SIGCONT)
+				pause(4 * time.Second)
+				return err
 			}
 		}
-		report := chaos(t, s, 4, 3, map[string]killer{"processor-1": zombie("processor-1"), "processor-2": zombie("processor-2")})
+		report := chaos(t, s, 10, 3, map[string]killer{"processor-1": zombie("processor-1"), "processor-2": zombie("processor-2")})
 		t.Log(report)
 		require.False(t, report.OK(), "a processor without a fence was not found out")
 	})

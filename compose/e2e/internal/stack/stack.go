@@ -200,7 +200,16 @@ func (s *Stack) KillMySQL() error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, syscall.SIGKILL)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	for range 500 { // its files stay locked until it is gone
+		if syscall.Kill(pid, 0) != nil {
+			return nil
+		}
+		pause(20 * time.Millisecond)
+	}
+	return fmt.Errorf("mysqld (pid %d) does not die", pid)
 }
 
 // StartMySQL starts mysqld again and waits until it answers.

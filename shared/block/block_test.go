@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -251,9 +252,30 @@ func duckdb(t *testing.T) string {
 	return python
 }
 
+// TestDamageIsAnErrorAndCostsLittle turns bytes of a block: an error at the worst, and no memory for what a damaged length claims.
+func TestDamageIsAnErrorAndCostsLittle(t *testing.T) {
+	data := build(t, corpus(20, 1)).Data
+	rng := rand.New(rand.NewPCG(1, 1))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 3000 {
+		d := slices.Clone(data)
+		for range 1 + rng.IntN(3) {
+			d[rng.IntN(len(d))] = byte(rng.Uint32())
+		}
+		if r, err := Open(d); err == nil {
+			_, _ = r.Records(nil)
+		} else {
+			require.ErrorIs(t, err, ErrDamaged)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.Sys-before.Sys, uint64(maxColumnBytes), "bytes taken from the system")
+}
+
 func FuzzOpen(f *testing.F) {
-	f.Add(build(f, odd()).Data)
 	f.Add(build(f, corpus(20, 1)).Data)
+	f.Add(build(f, odd()[3:4]).Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Open(data)
 		if err != nil {

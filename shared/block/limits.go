@@ -14,6 +14,12 @@ const (
 	// maxColumnBytes bounds what reading one column may allocate: a damaged length must not take the process down.
 	maxColumnBytes = 512 << 20
 
+	// maxPageHeader is far more than the few bytes of a page's header.
+	maxPageHeader = 1 << 10
+
+	// maxZstdWindow is the largest window that our encoders use.
+	maxZstdWindow = 32 << 20
+
 	// dictionaryShare: a dictionary pays while at most 1 of so many values is new.
 	dictionaryShareText = 2
 

@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding"
+	thriftenc "github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -38,8 +41,8 @@ func Open(data []byte) (r *Reader, err error) {
 	}
 	md := f.Metadata()
 	for _, c := range md.RowGroups[0].Columns {
-		if c.MetaData.TotalUncompressedSize < 0 || c.MetaData.TotalUncompressedSize > maxColumnBytes || c.MetaData.NumValues != md.NumRows {
-			return nil, fmt.Errorf("%w: a column of %d bytes and %d values", ErrDamaged, c.MetaData.TotalUncompressedSize, c.MetaData.NumValues)
+		if err := checkColumn(data, &c.MetaData, md.NumRows); err != nil {
+			return nil, err
 		}
 	}
 	if md.NumRows < 1 || md.NumRows > MaxRows {
@@ -52,6 +55,50 @@ func Open(data []byte) (r *Reader, err error) {
 		r.columns[name] = c
 	}
 	return r, nil
+}
+
+// checkColumn bounds what reading a column may allocate: its pages must not claim more bytes than the column has, nor the column
+// more than any column can have.
+func checkColumn(data []byte, c *format.ColumnMetaData, rows int64) error {
+	if c.TotalUncompressedSize < 0 || c.TotalUncompressedSize > maxColumnBytes || c.NumValues != rows {
+		return fmt.Errorf("%w: a column of %d bytes and %d values", ErrDamaged, c.TotalUncompressedSize, c.NumValues)
+	}
+	for _, at := range []int64{c.DictionaryPageOffset, c.DataPageOffset} {
+		if at == 0 && at == c.DictionaryPageOffset {
+			continue // no dictionary
+		}
+		if err := checkPage(data, at, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPage holds a page's own claims, and those of its zstd frame, against its column's.
+func checkPage(data []byte, at int64, c *format.ColumnMetaData) error {
+	if at <= 0 || at >= int64(len(data)) {
+		return fmt.Errorf("%w: a page at byte %d of %d", ErrDamaged, at, len(data))
+	}
+	var h format.PageHeader
+	head := (&thriftenc.CompactProtocol{}).NewReaderFromBytes(data[at:min(at+maxPageHeader, int64(len(data)))])
+	if err := thriftenc.NewDecoder(head).Decode(&h); err != nil {
+		return fmt.Errorf("%w: a page's header: %w", ErrDamaged, err)
+	}
+	body := data[at+int64(head.BytesRead()):]
+	if h.UncompressedPageSize < 0 || int64(h.UncompressedPageSize) > c.TotalUncompressedSize || h.CompressedPageSize < 0 || int(h.CompressedPageSize) > len(body) {
+		return fmt.Errorf("%w: a page of %d bytes in a column of %d", ErrDamaged, h.UncompressedPageSize, c.TotalUncompressedSize)
+	}
+	if c.Codec != format.Zstd {
+		return nil
+	}
+	var frame zstd.Header
+	if err := frame.Decode(body[:h.CompressedPageSize]); err != nil {
+		return fmt.Errorf("%w: a page's zstd frame: %w", ErrDamaged, err)
+	}
+	if frame.FrameContentSize > uint64(h.UncompressedPageSize) || frame.WindowSize > maxZstdWindow {
+		return fmt.Errorf("%w: a page's zstd frame claims %d bytes", ErrDamaged, max(frame.FrameContentSize, frame.WindowSize))
+	}
+	return nil
 }
 
 // guard turns a panic of the Parquet library on damaged bytes into an error.

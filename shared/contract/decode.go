@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -38,6 +39,7 @@ func (b *Batch) Reset() {
 // and leaves b as it was.
 func (b *Batch) DecodeRaw(contentType string, value []byte, offset int64) (err error) {
 	first := len(b.Records)
+	contentType = strings.ToLower(contentType)
 	switch {
 	case strings.HasPrefix(contentType, ContentTypeOTLP):
 		err = b.DecodeOTLP(value)
@@ -70,7 +72,7 @@ func looksLikeJSON(value []byte) bool {
 
 // DecodeJSON appends the records of a JSON body. A damaged body is an error only when nothing of it could be read.
 func (b *Batch) DecodeJSON(body []byte) error {
-	first, row := len(b.Records), int32(0)
+	first, rejected, row := len(b.Records), len(b.Rejected), int32(0)
 	err := b.parser.ParseBody(body, func(line int, rec *logrec.Record, err error) bool {
 		if err != nil {
 			b.reject(int(row), line, err)
@@ -84,6 +86,7 @@ func (b *Batch) DecodeJSON(body []byte) error {
 		return true
 	})
 	if err != nil && len(b.Records) == first {
+		b.Rejected = b.Rejected[:rejected]
 		return err
 	}
 	if err != nil {
@@ -147,12 +150,14 @@ func each(b []byte, f func(field) error) error {
 type otlpDecoder struct {
 	b         *Batch
 	row       int32
-	inherited []field // attributes of the resource, encoded
+	service   string   // service.name of the resource
+	inherited []field  // the resource's other attributes, encoded
+	own       [][]byte // attributes of the record being read, encoded
 }
 
 // resourceLogs reads its resource first, wherever it stands.
 func (d *otlpDecoder) resourceLogs(data []byte) error {
-	d.inherited = d.inherited[:0]
+	d.service, d.inherited = "", d.inherited[:0]
 	err := each(data, func(f field) error {
 		if f.tag == 1 && f.wire == wireBytes {
 			return d.resource(f.data)
@@ -172,10 +177,20 @@ func (d *otlpDecoder) resourceLogs(data []byte) error {
 
 func (d *otlpDecoder) resource(data []byte) error {
 	return each(data, func(f field) error {
-		if f.tag == 1 && f.wire == wireBytes {
-			d.inherited = append(d.inherited, f)
+		if f.tag != 1 || f.wire != wireBytes {
+			return nil
 		}
-		return nil
+		key, value, err := keyValue(f.data)
+		if err != nil {
+			return err
+		}
+		v, ok, err := anyValue(value)
+		if ok && d.service == "" && key == attrService && v.Kind == logrec.TextValue && v.Text != "" {
+			d.service = v.Text
+			return err
+		}
+		d.inherited = append(d.inherited, f)
+		return err
 	})
 }
 
@@ -195,10 +210,12 @@ func (d *otlpDecoder) scopeLogs(data []byte) error {
 	return nil
 }
 
-// record reads one LogRecord. The record's own attributes come before the resource's, so that the nearer one wins a field.
+// record reads one LogRecord. The service is the resource's whatever attributes say ("app", "service"): the collector places a
+// record by it, so a second reading must not find another. Of other fields the record's own attributes come before the resource's,
+// so that the nearer one wins.
 func (d *otlpDecoder) record(data []byte) error {
 	r := d.b.grow()
-	r.SrcRow = d.row
+	r.SrcRow, r.Service = d.row, d.service
 	d.row++
 	rejected, err := d.fields(data, r)
 	if err != nil {
@@ -223,8 +240,11 @@ func (d *otlpDecoder) record(data []byte) error {
 	return nil
 }
 
-// fields tells a record that is refused apart from a message that is damaged.
+// fields tells a record that is refused apart from a message that is damaged. The fields that OTLP has a place for come before the
+// body's and the attributes, wherever they stand, so that an attribute of the same meaning stays an attribute.
 func (d *otlpDecoder) fields(data []byte, r *logrec.Record) (refused, err error) {
+	var body []byte
+	d.own = d.own[:0]
 	for len(data) > 0 {
 		var f field
 		if f, data, err = next(data); err != nil {
@@ -241,14 +261,31 @@ func (d *otlpDecoder) fields(data []byte, r *logrec.Record) (refused, err error)
 		case f.tag == 3 && f.wire == wireBytes && r.Level == logrec.LevelAbsent:
 			r.Level, _ = logrec.ParseLevel(text(f.data)) // unreadable: absent, as if it had not been said
 		case f.tag == 5 && f.wire == wireBytes:
-			no, err = d.body(f.data, r)
+			body = f.data
 		case f.tag == 6 && f.wire == wireBytes:
-			no, err = d.attribute(f.data, r)
+			d.own = append(d.own, f.data)
 		case f.tag == 9 && f.wire == wireBytes:
 			r.TraceID = d.id(f.data, 32)
 		case f.tag == 10 && f.wire == wireBytes:
 			r.SpanID = d.id(f.data, 16)
 		}
+		if no != nil {
+			refused = no
+		}
+	}
+	no, err := d.bodyAndAttributes(body, r)
+	if no != nil {
+		refused = no
+	}
+	return refused, err
+}
+
+func (d *otlpDecoder) bodyAndAttributes(body []byte, r *logrec.Record) (refused, err error) {
+	if refused, err = d.body(body, r); err != nil {
+		return nil, err
+	}
+	for _, data := range d.own {
+		no, err := d.attribute(data, r)
 		if err != nil {
 			return nil, err
 		}
@@ -298,12 +335,29 @@ func allZero(b []byte) bool {
 }
 
 func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err error) {
-	var key string
-	var value []byte
+	key, value, err := keyValue(data)
+	if err != nil {
+		return nil, err
+	}
+	v, ok, err := anyValue(value)
+	if err != nil || !ok || key == "" {
+		return nil, err
+	}
+	if name, isJSON := strings.CutSuffix(key, jsonSuffix); isJSON && name != "" && v.Kind == logrec.TextValue && isValidJSON(v.Text) {
+		return r.SetAttribute(name, logrec.Value{Kind: logrec.RawValue, Text: v.Text}), nil
+	}
+	return r.Set(key, v), nil
+}
+
+// isValidJSON keeps other producers from passing off any text as JSON by our mark: it is stored and answered as it stands.
+func isValidJSON(s string) bool { return json.Valid(unsafe.Slice(unsafe.StringData(s), len(s))) }
+
+// keyValue reads a KeyValue; value is an encoded AnyValue.
+func keyValue(data []byte) (key string, value []byte, err error) {
 	for len(data) > 0 {
 		var f field
 		if f, data, err = next(data); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		switch {
 		case f.tag == 1 && f.wire == wireBytes:
@@ -312,14 +366,7 @@ func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err err
 			value = f.data
 		}
 	}
-	v, ok, err := anyValue(value)
-	if err != nil || !ok || key == "" {
-		return nil, err
-	}
-	if name, isJSON := strings.CutSuffix(key, jsonSuffix); isJSON && v.Kind == logrec.TextValue && v.Text != "" {
-		return r.SetAttribute(name, logrec.Value{Kind: logrec.RawValue, Text: v.Text}), nil
-	}
-	return r.Set(key, v), nil
+	return key, value, nil
 }
 
 // body is the message; a map is the record's own fields, as structured loggers send it.

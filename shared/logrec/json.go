@@ -55,7 +55,10 @@ func (p *Parser) object(s []byte, i int, rec *Record) (next int, err error) {
 	next, err = p.members(s, i, func(key string, i int) (int, error) {
 		next, err := p.member(s, i, key, rec)
 		if isFieldError(err) {
-			field, err = errors.Join(field, err), nil
+			if field == nil { // the first is enough: joining one error per attribute costs the square of the record's length
+				field = err
+			}
+			err = nil
 		}
 		return next, err
 	})

@@ -30,6 +30,7 @@ func TestNamesThatPeopleSend(t *testing.T) {
 
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
+	require.Equal(t, []Attr{{"date", "next friday", String}}, parse(t, `{"date":"next friday","service":""}`).Attributes)
 	r := parse(t, `{"message":"first","msg":"second","level":"special","status":"ok","path":"C:\\x","duration":5}`)
 	require.Equal(t, "first", r.Message)
 	require.Equal(t, []Attr{{"msg", "second", String}, {"level", "special", String}, {"status", "ok", String}, {"path", `C:\x`, String}, {"duration", "5", JSON}}, r.Attributes)
@@ -84,6 +85,11 @@ func TestValidate(t *testing.T) {
 		require.ErrorAs(t, Validate(&bad), &fe)
 		require.Equal(t, field, fe.Field)
 	}
+	large := Record{Message: "m"}
+	for i := range 20 {
+		large.Attributes = append(large.Attributes, Attr{Key: fmt.Sprint(i), Value: strings.Repeat("v", 60000)})
+	}
+	require.ErrorContains(t, Validate(&large), "at most 1048576")
 	empty := Record{}
 	require.NoError(t, Validate(&empty))
 	require.Equal(t, UnknownService, empty.Service)

@@ -91,7 +91,7 @@ func setText(dst *string, v Value) bool {
 		return false
 	}
 	*dst = v.text()
-	return *dst != ""
+	return true // an empty text is as good as absent
 }
 
 // setMessage takes anything: an object as a message is its JSON.
@@ -135,11 +135,23 @@ func setTime(dst *int64, name string, v Value) (bool, error) {
 		return false, nil
 	}
 	ns, ok := v.time()
+	if !ok && !saysTime(name) {
+		return false, nil // "date": "next friday" is somebody's attribute
+	}
 	if !ok {
 		return false, &FieldError{name, fmt.Sprintf("%q is not a time between 1970 and 2262 (RFC 3339, or Unix s, ms, µs or ns)", clip(v.text(), 64))}
 	}
 	*dst = ns
 	return true, nil
+}
+
+// saysTime tells whether a name can only mean the record's own time: an unreadable value is then a mistake, not an attribute.
+func saysTime(name string) bool {
+	switch name {
+	case "timestamp", "@timestamp", "time", "ts", "observed":
+		return true
+	}
+	return false
 }
 
 func (v Value) time() (int64, bool) {

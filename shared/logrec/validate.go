@@ -38,7 +38,20 @@ func Validate(rec *Record) error {
 	if err := validateAttributes(rec); err != nil {
 		return err
 	}
-	return truncate(rec)
+	truncate(rec)
+	if n := size(rec); n > MaxRecordBytes {
+		return tooLong(n)
+	}
+	return nil
+}
+
+// size is about what the record takes on its way to Kafka, bytes.
+func size(rec *Record) int {
+	n := len(rec.Message) + len(rec.Service) + len(rec.RequestPath)
+	for i := range rec.Attributes {
+		n += len(rec.Attributes[i].Key) + len(rec.Attributes[i].Value)
+	}
+	return n
 }
 
 func tooMany(field string, n, most int) error {
@@ -72,11 +85,14 @@ func validateAttributes(rec *Record) error {
 	return nil
 }
 
-func truncate(rec *Record) error {
+// truncate cuts the message and says how long it was, unless there is no place left to say it in.
+func truncate(rec *Record) {
 	if len(rec.Message) <= MaxMessageBytes {
-		return nil
+		return
 	}
 	was := len(rec.Message)
 	rec.Message = rec.Message[:runeStart(rec.Message, MaxMessageBytes)]
-	return rec.SetAttribute(TruncatedAttribute, Value{Kind: RawValue, Text: strconv.Itoa(was)})
+	if len(rec.Attributes) < MaxAttributes {
+		rec.Attributes = append(rec.Attributes, Attr{Key: TruncatedAttribute, Value: strconv.Itoa(was), Kind: JSON})
+	}
 }

@@ -34,12 +34,28 @@ func Main[C any](service string, logOf func(C) config.Log, build func(ctx contex
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from the first signal on, the next one has its default effect
-	if err := run(ctx, cfg, log, build); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, cfg, log, build); err != nil && (ctx.Err() == nil || !onlyCanceled(err)) {
 		log.Error().Err(err).Msg("stopped by an error")
 		return 1
 	}
 	log.Info().Msg("stopped")
 	return 0
+}
+
+// onlyCanceled tells whether nothing but the cancellation is in err: a real failure joined to it must not pass for a clean stop.
+func onlyCanceled(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			if !onlyCanceled(part) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		return onlyCanceled(e.Unwrap())
+	}
+	return err == context.Canceled //nolint:errorlint // a leaf
 }
 
 func run[C any](ctx context.Context, cfg C, log zerolog.Logger, build func(context.Context, C, zerolog.Logger) (Runner, error)) error {
@@ -103,8 +119,11 @@ func Retry(ctx context.Context, log zerolog.Logger, what string, final func(erro
 	wait := 200 * time.Millisecond
 	for n := 0; ; n++ {
 		err := f(ctx)
-		if err == nil || ctx.Err() != nil || final != nil && final(err) {
+		if err == nil || final != nil && final(err) {
 			return err
+		}
+		if ctx.Err() != nil { // whatever f says now, it was told to stop
+			return ctx.Err()
 		}
 		if n%10 == 0 {
 			log.Warn().Err(err).Int("attempt", n+1).Msg("waiting for " + what)

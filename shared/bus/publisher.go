@@ -25,8 +25,20 @@ type Publisher struct {
 	conf  *sarama.Config
 	log   zerolog.Logger
 	mu    sync.Mutex
-	inner *kafka.Publisher
+	inner *connection
 	shut  bool
+}
+
+// connection counts who is sending on it: sarama closes the channel that senders write to, so closing it under one of them ends the process.
+type connection struct {
+	*kafka.Publisher
+	senders sync.WaitGroup // Add only under Publisher.mu and while it is Publisher.inner
+}
+
+// closeIdle waits for the senders, whose time-outs bound it.
+func (c *connection) closeIdle() error {
+	c.senders.Wait()
+	return c.Close()
 }
 
 // NewPublisher makes a publisher. Values are compressed with lz4 unless compressed says that they are already.
@@ -47,6 +59,7 @@ func (p *Publisher) Publish(ctx context.Context, topic string, partition int32, 
 		if err != nil {
 			return struct{}{}, err
 		}
+		defer inner.senders.Done()
 		msg := message.NewMessage("", value)
 		msg.SetContext(context.WithValue(context.Background(), outgoingKey{}, outgoing{partition, key, headers}))
 		if err := inner.Publish(p.cfg.Topic(topic), msg); err != nil {
@@ -61,7 +74,8 @@ func (p *Publisher) Publish(ctx context.Context, topic string, partition int32, 
 	return nil
 }
 
-func (p *Publisher) connect() (*kafka.Publisher, error) {
+// connect returns a connection with the caller counted among its senders.
+func (p *Publisher) connect() (*connection, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shut {
@@ -72,20 +86,21 @@ func (p *Publisher) connect() (*kafka.Publisher, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.inner = inner
+		p.inner = &connection{Publisher: inner}
 	}
+	p.inner.senders.Add(1)
 	return p.inner, nil
 }
 
 // drop forgets a publisher that failed: an idempotent producer whose sequence broke never recovers by itself.
-func (p *Publisher) drop(inner *kafka.Publisher) {
+func (p *Publisher) drop(inner *connection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.inner != inner {
 		return
 	}
 	p.inner = nil
-	go func() { _ = inner.Close() }() // waits for messages in flight of other partitions
+	go func() { _ = inner.closeIdle() }() // other partitions may be sending on it
 }
 
 // Close ends the connection.
@@ -97,7 +112,7 @@ func (p *Publisher) Close() error {
 	if inner == nil {
 		return nil
 	}
-	return inner.Close()
+	return inner.closeIdle()
 }
 
 type outgoingKey struct{}

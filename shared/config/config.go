@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -36,7 +37,7 @@ func LoadFrom(cfg any, environment map[string]string) error {
 		problems = append(problems, parseProblems(err)...)
 	}
 	problems = append(problems, validate(reflect.ValueOf(cfg))...)
-	return errors.Join(problems...)
+	return errors.Join(distinct(problems)...)
 }
 
 func parseProblems(err error) []error {
@@ -57,8 +58,7 @@ func validate(v reflect.Value) []error {
 			}
 		}
 	}
-	// An embedded part's method is promoted to the struct: it has been asked already.
-	if val, ok := v.Interface().(Validator); ok && !promoted(v.Type()) {
+	if val, ok := v.Interface().(Validator); ok {
 		if err := val.Validate(); err != nil {
 			out = append(out, err)
 		}
@@ -66,18 +66,15 @@ func validate(v reflect.Value) []error {
 	return out
 }
 
-// promoted tells whether t's Validate comes from an embedded field.
-func promoted(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if _, has := reflect.PointerTo(f.Type).MethodByName("Validate"); f.Anonymous && has {
-			return true
-		}
-	}
-	return false
+// distinct drops repetitions: a struct reports its embedded part's problems again when it has no Validate of its own.
+func distinct(problems []error) []error {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(problems, func(err error) bool {
+		text := err.Error()
+		again := seen[text]
+		seen[text] = true
+		return again
+	})
 }
 
 // port checks a TCP port; 0 lets the system choose.

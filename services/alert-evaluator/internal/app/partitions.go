@@ -37,6 +37,7 @@ type partitions struct {
 	store   *store.Store
 	metrics *metrics
 	log     zerolog.Logger
+	start   func(ctx context.Context, partition int32) (int64, error) // first offset that logs.enriched still has
 
 	mu   sync.Mutex
 	all  map[int32]*partition
@@ -59,7 +60,12 @@ func (ps *partitions) load(ctx context.Context, _ string, parts []int32) (map[in
 		ps.all[p] = &partition{stored: got, at: got.Position}
 		delete(ps.lost, p)
 		ps.mu.Unlock()
-		next[p] = got.Position.NextOffset
+		// Retention may have passed a reader that was away for long: what it missed is a gap, to be filled from MySQL.
+		start, err := ps.start(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		next[p] = max(got.Position.NextOffset, start)
 	}
 	return next, nil
 }

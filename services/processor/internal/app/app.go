@@ -150,11 +150,7 @@ func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {
 
 // partitions finds out which stream logs.raw is and prepares its workers.
 func (a *App) partitions(ctx context.Context, st *store.Store, client *bus.Client) (*handle.Partitions, error) {
-	cluster, topicID, n, err := client.Identity(ctx, contract.TopicRaw)
-	if err != nil {
-		return nil, err
-	}
-	stream, err := st.Stream(ctx, cluster, a.cfg.Kafka.Topic(contract.TopicRaw), topicID, n)
+	stream, n, err := a.stream(ctx, st, client)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +170,23 @@ func (a *App) partitions(ctx context.Context, st *store.Store, client *bus.Clien
 		}})
 	a.health.Add("partitions", parts.Check)
 	return parts, nil
+}
+
+// stream finds out which stream logs.raw is, and its partition count; it waits for Kafka and MySQL, which may go away at any moment.
+func (a *App) stream(ctx context.Context, st *store.Store, client *bus.Client) (id uint32, partitions int32, err error) {
+	final := func(err error) bool { return errors.Is(err, store.ErrPartitions) }
+	err = app.Retry(ctx, a.log, "the identity of logs.raw", final, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		cluster, topicID, n, err := client.Identity(ctx, contract.TopicRaw)
+		if err != nil {
+			return err
+		}
+		partitions = n
+		id, err = st.Stream(ctx, cluster, a.cfg.Kafka.Topic(contract.TopicRaw), topicID, n)
+		return err
+	})
+	return id, partitions, err
 }
 
 // route runs the Watermill router until ctx ends, with the watchers beside it.

@@ -9,6 +9,9 @@ import (
 	"github.com/logmill/logmill/shared/mysqlx"
 )
 
+// ErrPartitions is a topic with another number of partitions than it was stored with.
+var ErrPartitions = errors.New("the topic has another number of partitions")
+
 const (
 	findStreamSQL = `SELECT id, partitions FROM stream WHERE cluster_id = ? AND topic = ? AND topic_id = ?`
 	addStreamSQL  = `INSERT INTO stream (cluster_id, topic, topic_id, partitions, created_at) VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6))
@@ -28,7 +31,7 @@ func (s *Store) Stream(ctx context.Context, cluster, topic, topicID string, part
 		return 0, fmt.Errorf("finding the stream of topic %s: %w", topic, err)
 	}
 	if had != partitions {
-		return 0, fmt.Errorf("topic %s has %d partitions, but was stored with %d: partition counts are fixed at the first start", topic, partitions, had)
+		return 0, fmt.Errorf("%w: topic %s has %d, but was stored with %d: the count is fixed at the first start", ErrPartitions, topic, partitions, had)
 	}
 	return id, nil
 }

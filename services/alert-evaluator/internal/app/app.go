@@ -118,7 +118,9 @@ func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {
 func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error) {
 	st := store.New(a.db)
 	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{},
-		start: func(ctx context.Context, p int32) (int64, error) { return client.StartOffset(ctx, contract.TopicEnriched, p) }}
+		start: func(ctx context.Context, p int32) (int64, error) {
+			return client.StartOffset(ctx, contract.TopicEnriched, p)
+		}}
 	final := func(err error) bool { return errors.Is(err, mysqlx.ErrSchema) }
 	err := app.Retry(ctx, a.log, "MySQL and the processor's first start", final, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, tryTimeout)

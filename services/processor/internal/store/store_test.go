@@ -60,7 +60,8 @@ func TestStreamIsFoundAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, f.stream, other)
 	_, err = f.Stream(t.Context(), "cluster", "logs.raw", "uuid", 12)
-	require.ErrorContains(t, err, "12 partitions, but was stored with 6")
+	require.ErrorIs(t, err, ErrPartitions)
+	require.ErrorContains(t, err, "has 12, but was stored with 6")
 }
 
 func TestCommitMovesAndReadsBack(t *testing.T) {

@@ -50,8 +50,8 @@ func TestADeadChildIsStartedAgainAndSaidSo(t *testing.T) {
 	t.Parallel()
 	h, s := home(t)
 	require.NoError(t, h.Start(context.Background(), shell("a", "exec sleep 100")))
-	first := h.Running("a", "sleep")
-	require.NotZero(t, first)
+	var first int // the shell becomes sleep a moment after its start
+	require.Eventually(t, func() bool { first = h.Running("a", "sleep"); return first != 0 }, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
 	require.Eventually(t, func() bool { p := h.Running("a", "sleep"); return p != 0 && p != first }, 10*time.Second, 20*time.Millisecond)
 	require.True(t, s.has("a ended (signal: killed): started again"))

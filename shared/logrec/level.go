@@ -19,6 +19,9 @@ var Levels = []Level{LevelTrace, LevelDebug, LevelInfo, LevelWarn, LevelError, L
 
 var levelNames = [...]string{"", "trace", "debug", "info", "warn", "error", "fatal"}
 
+// LevelNames are the names of all levels that a stored record can have.
+func LevelNames() []string { return append([]string(nil), levelNames[1:]...) }
+
 // String is the lower-case name: trace debug info warn error fatal; "" when absent or out of range.
 func (l Level) String() string {
 	if int(l) < len(levelNames) {

@@ -1,0 +1,108 @@
+package engine
+
+// ring holds the closed cells of one series and group in the buckets of one window length. Only buckets that hold something are there, so a
+// quiet group costs nothing. Bucket b is the ticks (b·size, (b+1)·size]; the window at tick T is the buckets from T/size − count on.
+type ring struct {
+	kind  kind
+	size  int64 // of a bucket, ticks
+	count int64 // buckets in a window
+	sums  []sumSlot
+	total sumSlot // of all of sums
+	cells []cellSlot
+}
+
+// sumSlot is a bucket of a count or a sum; those can be taken away again.
+type sumSlot struct {
+	at, n int64
+	sum   fixed
+}
+
+// cellSlot is a bucket of anything else.
+type cellSlot struct {
+	at   int64
+	cell *cell
+}
+
+func (r *ring) sliding() bool { return r.kind == kindCount || r.kind == kindSum }
+
+func (r *ring) bucket(tick int64) int64 { return (tick - 1) / r.size }
+
+// oldest is the first bucket of the window at a tick.
+func (r *ring) oldest(tick int64) int64 { return tick/r.size - r.count }
+
+// add takes in a closed cell. Ticks never go back.
+func (r *ring) add(tick int64, c *cell) {
+	at := r.bucket(tick)
+	if r.sliding() {
+		if n := len(r.sums); n == 0 || r.sums[n-1].at != at {
+			r.sums = append(r.sums, sumSlot{at: at})
+		}
+		last := &r.sums[len(r.sums)-1]
+		last.n, last.sum = last.n+c.N, last.sum.plus(c.Sum)
+		r.total.n, r.total.sum = r.total.n+c.N, r.total.sum.plus(c.Sum)
+		return
+	}
+	if n := len(r.cells); n == 0 || r.cells[n-1].at != at {
+		r.cells = append(r.cells, cellSlot{at: at, cell: &cell{}})
+	}
+	r.cells[len(r.cells)-1].cell.merge(r.kind, c)
+}
+
+// expire lets go of the buckets that the window at a tick has left behind.
+func (r *ring) expire(tick int64) {
+	oldest, k := r.oldest(tick), 0
+	for k < len(r.sums) && r.sums[k].at < oldest {
+		r.total.n -= r.sums[k].n
+		r.total.sum = r.total.sum.plus(r.sums[k].sum.negated())
+		k++
+	}
+	r.sums = dropFront(r.sums, k)
+	k = 0
+	for k < len(r.cells) && r.cells[k].at < oldest {
+		k++
+	}
+	r.cells = dropFront(r.cells, k)
+}
+
+// dropFront forgets the first k and, when the slice has become small for its memory, moves it.
+func dropFront[T any](s []T, k int) []T {
+	if k == 0 {
+		return s
+	}
+	return append(s[:0], s[k:]...)
+}
+
+// next is the tick at which the oldest bucket leaves; ok is false when nothing is in the ring.
+func (r *ring) next() (tick int64, ok bool) {
+	switch {
+	case len(r.sums) > 0:
+		return (r.sums[0].at + r.count + 1) * r.size, true
+	case len(r.cells) > 0:
+		return (r.cells[0].at + r.count + 1) * r.size, true
+	}
+	return 0, false
+}
+
+// window is the cell of the window at a tick, from bucket warm on; open are later cells to count in up to that tick, in order.
+func (r *ring) window(tick, warm int64, open []openCell) cell {
+	oldest := max(r.oldest(tick), warm)
+	var c cell
+	if r.sliding() {
+		c.N, c.Sum = r.total.n, r.total.sum
+		for i := 0; i < len(r.sums) && r.sums[i].at < oldest; i++ {
+			c.N -= r.sums[i].n
+			c.Sum = c.Sum.plus(r.sums[i].sum.negated())
+		}
+	}
+	for _, s := range r.cells {
+		if s.at >= oldest {
+			c.merge(r.kind, s.cell)
+		}
+	}
+	for i := range open {
+		if o := &open[i]; o.tick <= tick && r.bucket(o.tick) >= oldest {
+			c.merge(r.kind, &o.cell)
+		}
+	}
+	return c
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/logmill/logmill/shared/rule/expr"
+)
+
+// grouping is a way to group records: by text columns, service first, then by name.
+type grouping struct {
+	key    string
+	cols   []*expr.Column
+	global bool // groups spread over partitions: the cells are exported
+}
+
+// series is one aggregate of one predicate in one grouping.
+type series struct {
+	key     string
+	kind    kind
+	pred    *expr.Predicate // nil = every record
+	measure *expr.Measure   // nil for counts and evidence
+	by      *grouping
+	windows []*windowUse
+	groups  map[string]*group
+	users   []*active      // rules for every group of this series, as their base
+	gen     int            // one more at each change of users
+	all     int            // uses that want every group
+	pins    map[string]int // uses that want one service's groups
+	order   int
+}
+
+// windowUse is a window length that rules look at a series through.
+type windowUse struct {
+	size, count int64
+	refs        int
+}
+
+// group is one group of a series.
+type group struct {
+	key      string
+	labels   []string
+	open     []openCell // by tick
+	rings    []*ring    // by series.windows
+	watchers []*instance
+	gen      int   // series.gen when users were last linked
+	last     int64 // newest closed tick with records
+	touched  uint64
+}
+
+// openCell is a cell of a tick that is not closed yet.
+type openCell struct {
+	tick int64
+	cell cell
+}
+
+func groupKey(labels []string) string { return strings.Join(labels, "\x00") }
+
+// find returns a group, making it when it is new.
+func (s *series) find(key string, labels []string) *group {
+	if g := s.groups[key]; g != nil {
+		return g
+	}
+	g := &group{key: key, labels: slices.Clone(labels), gen: -1}
+	s.groups[key] = g
+	return g
+}
+
+// wants tells whether somebody looks at the groups of a service.
+func (s *series) wants(labels []string) bool {
+	return s.all > 0 || len(labels) > 0 && s.pins[labels[0]] > 0
+}
+
+// ring is the group's ring for a window.
+func (s *series) ring(g *group, window int) *ring {
+	for len(g.rings) <= window {
+		g.rings = append(g.rings, nil)
+	}
+	if g.rings[window] == nil {
+		w := s.windows[window]
+		g.rings[window] = &ring{kind: s.kind, size: w.size, count: w.count}
+	}
+	return g.rings[window]
+}
+
+// window finds or makes a window's place.
+func (s *series) window(size, count int64) int {
+	for i, w := range s.windows {
+		if w.size == size && w.count == count {
+			return i
+		}
+	}
+	s.windows = append(s.windows, &windowUse{size: size, count: count})
+	return len(s.windows) - 1
+}
+
+// at is the open cell of a tick, made when it is new; fresh says so.
+func (g *group) at(tick int64) (c *cell, fresh bool) {
+	i := len(g.open)
+	for i > 0 && g.open[i-1].tick > tick {
+		i--
+	}
+	if i > 0 && g.open[i-1].tick == tick {
+		return &g.open[i-1].cell, false
+	}
+	g.open = slices.Insert(g.open, i, openCell{tick: tick})
+	return &g.open[i].cell, true
+}
+
+// close takes the cell of a tick out of the open ones.
+func (g *group) close(tick int64) (cell, bool) {
+	if len(g.open) == 0 || g.open[0].tick != tick {
+		return cell{}, false
+	}
+	c := g.open[0].cell
+	g.open = slices.Delete(g.open, 0, 1)
+	return c, true
+}

@@ -137,3 +137,12 @@ func ParseAlert(value []byte) (*AlertEvent, error) {
 	}
 	return &e, nil
 }
+
+// Encode is the event as it goes on a topic.
+func (e *AlertEvent) Encode() ([]byte, error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encoding an alert event: %w", err)
+	}
+	return b, nil
+}

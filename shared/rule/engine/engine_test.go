@@ -29,8 +29,6 @@ type line struct {
 	message string
 }
 
-var nextOffset int64
-
 func records(lines []line, partition int32) []logrec.Record {
 	out := make([]logrec.Record, len(lines))
 	for i, l := range lines {

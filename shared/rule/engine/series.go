@@ -27,7 +27,6 @@ type series struct {
 	gen     int            // one more at each change of users
 	all     int            // uses that want every group
 	pins    map[string]int // uses that want one service's groups
-	order   int
 }
 
 // windowUse is a window length that rules look at a series through.

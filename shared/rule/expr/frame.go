@@ -26,8 +26,7 @@ type Frame struct {
 	numbers map[string]*numbers
 	texts   map[string]*block.StringColumn
 	masks   []*Mask // by Predicate.id
-	rest    []map[string]string
-	err     error // the first column that could not be read
+	err     error   // the first column that could not be read
 }
 
 // NewFrame makes a frame.

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/relay"
 	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/bus"
@@ -29,7 +30,8 @@ const (
 	clientID     = "alert-evaluator"
 	tryTimeout   = 10 * time.Second
 	closeTimeout = 8 * time.Second
-	commitEvery  = time.Second // what is read again after a crash
+	commitEvery  = 250 * time.Millisecond // a tick: what nobody else has committed meanwhile
+	globalEvery  = 250 * time.Millisecond
 	lagEvery     = 5 * time.Second
 )
 
@@ -117,7 +119,7 @@ func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {
 // open waits for the schema and for the processor to have begun the stream.
 func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error) {
 	st := store.New(a.db)
-	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{},
+	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{}, topic: a.cfg.Kafka.Topic(contract.TopicRaw),
 		start: func(ctx context.Context, p int32) (int64, error) {
 			return client.StartOffset(ctx, contract.TopicEnriched, p)
 		}}
@@ -128,10 +130,11 @@ func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error)
 		if err := mysqlx.CheckSchema(ctx, a.db.Text, migrations.Version()); err != nil {
 			return err
 		}
-		cluster, topicID, _, err := client.Identity(ctx, contract.TopicRaw)
+		cluster, topicID, n, err := client.Identity(ctx, contract.TopicRaw)
 		if err != nil {
 			return err
 		}
+		ps.parts = n
 		ps.stream, err = st.Stream(ctx, cluster, a.cfg.Kafka.Topic(contract.TopicRaw), topicID)
 		return err
 	})
@@ -149,16 +152,40 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 		return err
 	}
 	router.AddConsumerHandler("enriched", contract.TopicEnriched, sub, ps.handle)
+	ctx, restart := context.WithCancelCause(ctx)
+	defer restart(nil)
+	ps.restart = restart
+	rel, shard := a.alerts(ps)
+	ps.wake = rel.Wake
 	beside, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { every(beside, commitEvery, ps.commitAll) })
+	wg.Go(func() { every(beside, globalEvery, shard.round) })
+	wg.Go(func() { rel.Run(beside) })
 	wg.Go(func() { every(beside, lagEvery, func(ctx context.Context) { a.measureLag(ctx, ps, client) }) })
 	a.health.SetReady(true)
 	defer a.health.SetReady(false)
 	a.log.Info().Str("addr", a.Addr()).Msg("alert-evaluator ready")
-	return router.Run(ctx)
+	err = router.Run(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return errors.Join(fmt.Errorf("starting over from what is stored: %w", cause), err)
+	}
+	return err
+}
+
+// alerts makes the relay and the shard of global rules.
+func (a *App) alerts(ps *partitions) (*relay.Relay, *global) {
+	shard := &global{ps: ps}
+	rel := relay.New(relay.Deps{
+		Outbox: ps.store, Stream: ps.stream, Now: time.Now, Log: a.log,
+		Open: func(ctx context.Context, source string) (relay.Sender, error) {
+			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, fmt.Sprintf("logmill-relay-%d-%s", ps.stream, source))
+		},
+		Owned: func() []string { return append(ps.owned(), shard.owned()...) },
+	}, a.registry)
+	return rel, shard
 }
 
 func every(ctx context.Context, d time.Duration, f func(context.Context)) {

@@ -9,7 +9,9 @@ import (
 type metrics struct {
 	rows, repeats, gaps, filled, damaged *prometheus.CounterVec
 	watermark, blind, lag                *prometheus.GaugeVec
-	fenced                               prometheus.Counter
+	fenced, diverged                     prometheus.Counter
+	events                               *prometheus.CounterVec
+	rules                                prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -27,7 +29,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lag:    gauge("lag_messages", "Messages of logs.enriched not yet read."),
 		fenced: prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_fenced_total", Help: "Commits that another owner was faster with."}),
 	}
-	reg.MustRegister(m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
+	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_events_total", Help: "Alert events decided, by status and reason."}, []string{"status", "reason"})
+	m.rules = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_rules", Help: "Rules in force in the partition that learned of a change last."})
+	m.diverged = prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_diverged_total", Help: "Recoveries that decided other alerts than are stored; anything above 0 is a bug."})
+	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
 	return m
 }
 

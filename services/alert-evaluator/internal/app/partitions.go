@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"github.com/logmill/logmill/shared/block"
 	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/contract"
-	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 const dbTimeout = 10 * time.Second // one statement; the message's own context ends at shutdown, in the middle of it
@@ -28,6 +26,7 @@ type partition struct {
 	at     follow.Position // as memory has it
 	claim  *bus.Claim
 	blind  bool
+	eval   *evaluation
 }
 
 // partitions are all that we follow.
@@ -42,6 +41,11 @@ type partitions struct {
 	mu   sync.Mutex
 	all  map[int32]*partition
 	lost map[int32]int64 // partitions whose position the broker does not have
+
+	parts   int32
+	topic   string      // logs.raw with its prefix, for evidence
+	wake    func()      // tells the relay that there is something to send
+	restart func(error) // ends the process: memory has gone where the stored state cannot follow
 }
 
 func (ps *partitions) hook() bus.Hook {
@@ -56,8 +60,12 @@ func (ps *partitions) load(ctx context.Context, _ string, parts []int32) (map[in
 		if err != nil {
 			return nil, err
 		}
+		eval, at, err := ps.recall(ctx, got)
+		if err != nil {
+			return nil, err
+		}
 		ps.mu.Lock()
-		ps.all[p] = &partition{stored: got, at: got.Position}
+		ps.all[p] = &partition{stored: got, at: at, eval: eval}
 		delete(ps.lost, p)
 		ps.mu.Unlock()
 		// Retention may have passed a reader that was away for long: what it missed is a gap, to be filled from MySQL.
@@ -65,7 +73,7 @@ func (ps *partitions) load(ctx context.Context, _ string, parts []int32) (map[in
 		if err != nil {
 			return nil, err
 		}
-		next[p] = max(got.Position.NextOffset, start)
+		next[p] = max(at.NextOffset, start)
 	}
 	return next, nil
 }
@@ -108,6 +116,18 @@ func (ps *partitions) get(p int32) *partition {
 	return ps.all[p]
 }
 
+// owned are the sources of the partitions that are ours.
+func (ps *partitions) owned() []string {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	var out []string
+	for n := range ps.all {
+		out = append(out, store.SourceOf(n))
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Check is the health of what we follow.
 func (ps *partitions) Check(context.Context) error {
 	ps.mu.Lock()
@@ -135,12 +155,18 @@ func (ps *partitions) handle(msg *message.Message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.eval.stuck { // what is decided must be stored before more is taken in: memory stays bounded, Kafka keeps the rest
+		if err := ps.commitLocked(msg.Context(), p); err != nil {
+			return err
+		}
+	}
 	h, err := contract.ParseEnriched(msg.Metadata)
 	if err == nil && h.Stream != ps.stream {
 		err = fmt.Errorf("stream %d, not %d", h.Stream, ps.stream)
 	}
+	var r *block.Reader
 	if err == nil && !h.Heartbeat() {
-		err = readable(h, msg.Payload)
+		r, err = readable(h, msg.Payload)
 	}
 	if err != nil {
 		ps.metrics.damaged.WithLabelValues(label(info.Partition)).Inc()
@@ -148,30 +174,43 @@ func (ps *partitions) handle(msg *message.Message) error {
 		p.at.NextOffset = info.Offset + 1
 		return nil // its block is in MySQL: the gap that it leaves is filled from there
 	}
-	return ps.follow(p, h, info.Offset)
-}
-
-// readable checks a block before anything is made of it.
-func readable(h contract.Enriched, value []byte) error {
-	if sum := block.Checksum(value); sum != h.Checksum {
-		return fmt.Errorf("the block's checksum is %d, its header says %d", sum, h.Checksum)
-	}
-	r, err := block.Open(value)
-	if err != nil {
+	if err := ps.follow(p, h, r, info.Offset); err != nil {
 		return err
 	}
-	if r.Rows() != h.Rows {
-		return fmt.Errorf("the block has %d rows, its header says %d", r.Rows(), h.Rows)
+	if p.eval.due(p) {
+		if err := ps.commitLocked(context.WithoutCancel(msg.Context()), p); err != nil {
+			ps.log.Warn().Err(err).Int32("partition", info.Partition).Msg("committing a step")
+		}
 	}
 	return nil
 }
 
-// follow judges one message. The caller holds p.mu.
-func (ps *partitions) follow(p *partition, h contract.Enriched, offset int64) error {
+// readable checks a block before anything is made of it.
+func readable(h contract.Enriched, value []byte) (*block.Reader, error) {
+	if sum := block.Checksum(value); sum != h.Checksum {
+		return nil, fmt.Errorf("the block's checksum is %d, its header says %d", sum, h.Checksum)
+	}
+	r, err := block.Open(value)
+	if err != nil {
+		return nil, err
+	}
+	if r.Rows() != h.Rows {
+		return nil, fmt.Errorf("the block has %d rows, its header says %d", r.Rows(), h.Rows)
+	}
+	return r, nil
+}
+
+// follow judges one message and takes it in. The caller holds p.mu.
+func (ps *partitions) follow(p *partition, h contract.Enriched, r *block.Reader, offset int64) error {
 	name := label(p.stored.Partition)
+	replay := offset < p.stored.Position.NextOffset
+	p.eval.begin(h, r)
 	switch p.at.Judge(h) {
 	case follow.Repeat:
-		ps.metrics.repeats.WithLabelValues(name).Inc()
+		if !replay {
+			ps.metrics.repeats.WithLabelValues(name).Inc()
+		}
+		r = nil
 	case follow.Gap:
 		ps.metrics.gaps.WithLabelValues(name).Inc()
 		if err := ps.fill(p, h); err != nil {
@@ -179,14 +218,37 @@ func (ps *partitions) follow(p *partition, h contract.Enriched, offset int64) er
 		}
 		fallthrough
 	case follow.Fold:
-		ps.metrics.rows.WithLabelValues(name).Add(float64(h.Rows))
+		if !replay {
+			ps.metrics.rows.WithLabelValues(name).Add(float64(h.Rows))
+		}
+	}
+	if err := p.eval.fold(r, p.stored.Partition); err != nil {
+		ps.log.Error().Err(err).Int32("partition", p.stored.Partition).Int64("offset", offset).Msg("a column of a block cannot be read: rules see it as absent")
 	}
 	p.at = p.at.Advance(h, offset)
+	p.eval.advance(p.at.Watermark, offset)
+	if replay {
+		p.eval.skip()
+	} else if !p.eval.caughtUp {
+		p.eval.caughtUp = true
+		ps.compare(p)
+	}
 	ps.metrics.watermark.WithLabelValues(name).Set(float64(p.at.Watermark) / 1e9)
 	return nil
 }
 
-// fill looks in MySQL for what logs.enriched lacks; without it the partition is blind.
+// compare checks, after what is committed has been gone through again, that it gave the same number of events.
+func (ps *partitions) compare(p *partition) {
+	have := p.eval.out
+	if have == p.stored.OutSeq {
+		return
+	}
+	ps.metrics.diverged.Inc()
+	ps.log.Error().Int32("partition", p.stored.Partition).Int64("events", have).Int64("stored", p.stored.OutSeq).Msg("going through the log again gave another number of events")
+	p.eval.out = p.stored.OutSeq
+}
+
+// fill takes in from MySQL what logs.enriched lacks; without it the partition is blind.
 func (ps *partitions) fill(p *partition, h contract.Enriched) error {
 	ctx, cancel := context.WithTimeout(context.Background(), dbTimeout)
 	defer cancel()
@@ -200,7 +262,7 @@ func (ps *partitions) fill(p *partition, h contract.Enriched) error {
 		ps.metrics.filled.WithLabelValues(name).Inc()
 		ps.metrics.rows.WithLabelValues(name).Add(float64(rows))
 		ps.log.Info().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Msg("a gap in logs.enriched was filled from the stored blocks")
-		return nil
+		return ps.store.Blocks(ctx, p.stored, from, to, func(r *block.Reader) error { return p.eval.foldStored(r, p.stored.Partition) })
 	}
 	p.blind = true
 	ps.metrics.blind.WithLabelValues(name).Set(1)
@@ -219,42 +281,14 @@ func (ps *partitions) commitAll(ctx context.Context) {
 	slices.SortFunc(all, func(a, b *partition) int { return int(a.stored.Partition - b.stored.Partition) })
 	for _, p := range all {
 		if err := ps.commit(ctx, p); err != nil && ctx.Err() == nil {
-			ps.log.Warn().Err(err).Msg("committing a position")
+			ps.log.Warn().Err(err).Msg("committing a step")
 		}
 	}
 }
 
-// commit moves a partition's row to where memory stands. When the row has moved without us it is taken anew: what was read
-// since is a repeat, or a gap that is filled from MySQL.
+// commit stores what a partition's engine has decided and how far it has come.
 func (ps *partitions) commit(ctx context.Context, p *partition) error {
-	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
-	defer cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.claim == nil || p.at == p.stored.Position {
-		return nil
-	}
-	err := ps.store.Commit(ctx, p.stored, p.at)
-	if err == nil {
-		p.stored.Position = p.at
-		p.claim.MarkStored(p.at.NextOffset)
-		return nil
-	}
-	if errors.Is(err, store.ErrFenced) {
-		ps.metrics.fenced.Inc()
-		select {
-		case <-p.claim.Done():
-			return err
-		default:
-		}
-		again, aerr := ps.store.Acquire(ctx, ps.stream, p.stored.Partition, ps.owner)
-		if aerr == nil {
-			p.stored, p.at = again, again.Position
-		}
-		return errors.Join(err, aerr)
-	}
-	if !mysqlx.IsTransient(err) {
-		return err
-	}
-	return nil // tried again at the next tick
+	return ps.commitLocked(ctx, p)
 }

@@ -23,6 +23,7 @@ type Partition struct {
 	Partition int32
 	Epoch     int64
 	Position  follow.Position
+	OutSeq    int64 // the last of its outbox
 }
 
 // Store is safe for concurrent use.
@@ -43,8 +44,8 @@ func (s *Store) Stream(ctx context.Context, cluster, topic, topicID string) (id 
 const (
 	acquireSQL = `INSERT INTO alert_partition (stream_id, part, epoch, owner, updated_at) VALUES (?, ?, 1, ?, UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), updated_at = VALUES(updated_at)`
-	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns FROM alert_partition WHERE stream_id = ? AND part = ?`
-	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, updated_at = UTC_TIMESTAMP(6)
+	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns, out_seq FROM alert_partition WHERE stream_id = ? AND part = ?`
+	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, out_seq = ?, updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ? AND epoch = ? AND next_offset = ?`
 	blindSQL = `UPDATE alert_partition SET blind_since = COALESCE(blind_since, UTC_TIMESTAMP(6)) WHERE stream_id = ? AND part = ? AND epoch = ?`
 )
@@ -57,26 +58,13 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 			return err
 		}
 		at := &p.Position
-		return tx.QueryRowContext(ctx, readSQL, stream, partition).Scan(&p.Epoch, &at.NextOffset, &at.SourceNext, &at.Watermark)
+		return tx.QueryRowContext(ctx, readSQL, stream, partition).Scan(&p.Epoch, &at.NextOffset, &at.SourceNext, &at.Watermark, &p.OutSeq)
 	})
 	if err != nil {
 		return Partition{}, fmt.Errorf("acquiring partition %d: %w", partition, err)
 	}
 	p.Position.Begun = p.Position.NextOffset > 0
 	return p, nil
-}
-
-// Commit moves a partition from where p stands to next. ErrFenced: somebody else has, or we have and did not hear of it.
-func (s *Store) Commit(ctx context.Context, p Partition, next follow.Position) error {
-	r, err := s.db.Text.ExecContext(ctx, commitSQL, next.NextOffset, next.SourceNext, next.Watermark, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)
-	if err != nil {
-		return fmt.Errorf("committing partition %d: %w", p.Partition, err)
-	}
-	n, err := r.RowsAffected()
-	if err == nil && n == 0 {
-		err = fmt.Errorf("committing partition %d under epoch %d: %w", p.Partition, p.Epoch, ErrFenced)
-	}
-	return err
 }
 
 // Blind marks a partition with a gap that nothing fills.

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/logmill/logmill/services/alert-evaluator/internal/event"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
+	"github.com/logmill/logmill/shared/rule/engine"
+)
+
+// global decides the rules over all partitions, on whichever replica holds the shard. Its input are the partitions' committed cells, so it
+// makes no difference who does it, nor when.
+type global struct {
+	ps    *partitions
+	state store.Global
+	mine  bool
+	eval  *evaluation
+}
+
+// owned is the shard's source while it is ours.
+func (g *global) owned() []string {
+	g.ps.mu.Lock()
+	defer g.ps.mu.Unlock()
+	if g.mine {
+		return []string{store.GlobalSource}
+	}
+	return nil
+}
+
+func (g *global) setMine(mine bool) {
+	g.ps.mu.Lock()
+	defer g.ps.mu.Unlock()
+	g.mine = mine
+}
+
+// round takes the shard if nobody has it, and takes it as far as all partitions have come.
+func (g *global) round(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
+	defer cancel()
+	if g.eval == nil {
+		if err := g.take(ctx); err != nil {
+			g.ps.log.Warn().Err(err).Msg("taking the shard of global rules")
+			return
+		}
+	}
+	if g.eval == nil {
+		return
+	}
+	if err := g.step(ctx); err != nil {
+		if ctx.Err() == nil {
+			g.ps.log.Warn().Err(err).Msg("a step of the global rules")
+		}
+		g.eval = nil // whatever happened, what is stored is right: begin again from there
+		g.setMine(false)
+	}
+}
+
+// take restores the engine from its snapshot and goes silently through what is committed since.
+func (g *global) take(ctx context.Context) error {
+	st, ok, err := g.ps.store.AcquireGlobal(ctx, g.ps.stream, g.ps.owner)
+	if err != nil || !ok {
+		return err
+	}
+	e := &evaluation{place: engine.Place{Global: true}, snapshotAt: time.Now()}
+	versions, commands, seq, err := g.ps.store.Inputs(ctx, 0)
+	if err != nil {
+		return err
+	}
+	e.ruleSeq = seq
+	snap, found, err := g.ps.store.Snapshot(ctx, g.ps.stream, store.GlobalSource)
+	if err != nil {
+		return err
+	}
+	if !found {
+		e.versions, e.commands = versions, commands
+		g.state, g.eval = st, e
+		g.setMine(true)
+		return nil
+	}
+	if e.eng, err = engine.Restore(e.place, snap.State, versions, commands); err != nil {
+		return fmt.Errorf("restoring the global shard: %w", err)
+	}
+	e.out = snap.OutSeq
+	ps, _, _, err := g.ps.store.Partials(ctx, g.ps.stream, 0, snap.Position.NextOffset)
+	if err != nil {
+		return err
+	}
+	done := ps[:0]
+	for _, p := range ps {
+		if p.Tick <= st.Tick {
+			done = append(done, p)
+		}
+	}
+	e.eng.Merge(done)
+	e.advance(st.Tick*engine.Tick, 0)
+	e.skip()
+	if e.out != st.OutSeq {
+		g.ps.metrics.diverged.Inc()
+		g.ps.log.Error().Int64("events", e.out).Int64("stored", st.OutSeq).Msg("going through the global cells again gave another number of events")
+		e.out = st.OutSeq
+	}
+	g.state, g.eval = st, e
+	g.setMine(true)
+	return nil
+}
+
+func (g *global) step(ctx context.Context) error {
+	e := g.eval
+	since := g.state.Tick
+	ps, through, ok, err := g.ps.store.Partials(ctx, g.ps.stream, g.ps.parts, since)
+	if err != nil {
+		return err
+	}
+	if !ok || through <= since {
+		return g.ps.store.RenewGlobal(ctx, g.state, g.ps.owner)
+	}
+	if e.eng == nil {
+		e.eng = engine.New(e.place, (through-1)*engine.Tick)
+		if err := e.eng.Schedule(e.versions, e.commands); err != nil {
+			return err
+		}
+		e.versions, e.commands = nil, nil
+	}
+	if err := g.learn(ctx); err != nil {
+		return err
+	}
+	st := store.Step{OutSeq: e.out, RuleSeq: e.ruleSeq}
+	e.eng.Merge(ps)
+	e.advance(through*engine.Tick, 0)
+	for i := range e.events {
+		if e.events[i].ev.Kind != engine.Confirmed {
+			st.OutSeq++
+		}
+		if err := g.ps.describe(ctx, &st, e.events[i].ev, event.Origin{Source: store.GlobalSource}); err != nil {
+			return err
+		}
+	}
+	if time.Since(e.snapshotAt) >= snapshotEvery || since == 0 {
+		st.Snapshot = e.eng.Snapshot()
+	}
+	if err := g.ps.store.CommitGlobal(ctx, g.state, through, st); err != nil {
+		return err // a change of the rules in this very moment included: the step is done again from what is stored
+	}
+	g.state.Tick, g.state.OutSeq, e.out, e.events = through, st.OutSeq, st.OutSeq, nil
+	if st.Snapshot != nil {
+		e.snapshotAt = time.Now()
+	}
+	if len(st.Out) > 0 {
+		g.ps.wake()
+	}
+	return nil
+}
+
+// learn takes in changed rules before cells of their ticks.
+func (g *global) learn(ctx context.Context) error {
+	versions, commands, seq, err := g.ps.store.Inputs(ctx, g.eval.ruleSeq)
+	if err != nil {
+		return err
+	}
+	if err := g.eval.eng.Schedule(versions, commands); err != nil {
+		return err
+	}
+	g.eval.ruleSeq = seq
+	return nil
+}

@@ -1,0 +1,66 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/contract"
+)
+
+// Message is one message of a transaction, placed by its key.
+type Message struct {
+	Topic      string
+	Key, Value []byte
+	Headers    []contract.Header
+}
+
+// Transactional sends messages in Kafka transactions. A newer one under the same id fences an older one. Not safe for concurrent use.
+// Watermill's publisher knows no transactions, so this is sarama's own.
+type Transactional struct {
+	cfg      config.Kafka
+	producer sarama.SyncProducer
+}
+
+// NewTransactional connects and fences whoever had the id before. id is without the installation's prefix.
+func NewTransactional(ctx context.Context, cfg config.Kafka, clientID, id string) (*Transactional, error) {
+	conf := producerConfig(cfg, clientID, sarama.CompressionLZ4)
+	conf.Producer.Transaction.ID = cfg.Group(id)
+	p, err := within(ctx, func() (sarama.SyncProducer, error) { return sarama.NewSyncProducer(cfg.Brokers, conf) })
+	if err != nil {
+		return nil, fmt.Errorf("beginning transactional producer %s: %w", id, err)
+	}
+	return &Transactional{cfg: cfg, producer: p}, nil
+}
+
+// Send writes all messages or, as readers of committed records see it, none. After an error make a new Transactional.
+func (t *Transactional) Send(ctx context.Context, messages []Message) error {
+	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, t.send(messages) })
+	if err != nil {
+		return fmt.Errorf("sending a transaction of %d messages: %w", len(messages), err)
+	}
+	return nil
+}
+
+func (t *Transactional) send(messages []Message) error {
+	if err := t.producer.BeginTxn(); err != nil {
+		return err
+	}
+	out := make([]*sarama.ProducerMessage, len(messages))
+	for i, m := range messages {
+		out[i] = &sarama.ProducerMessage{Topic: t.cfg.Topic(m.Topic), Partition: ByKey, Key: sarama.ByteEncoder(m.Key), Value: sarama.ByteEncoder(m.Value)}
+		for _, h := range m.Headers {
+			out[i].Headers = append(out[i].Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: []byte(h.Value)})
+		}
+	}
+	if err := t.producer.SendMessages(out); err != nil {
+		return errors.Join(err, t.producer.AbortTxn())
+	}
+	return t.producer.CommitTxn()
+}
+
+// Close ends the connection.
+func (t *Transactional) Close() error { return t.producer.Close() }

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/migrations"
 	"github.com/logmill/logmill/shared/block"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/logrec"
@@ -171,7 +172,7 @@ func TestAPI(t *testing.T) {
 	t.Run("health", func(t *testing.T) {
 		code, body := get(t, base+"/api/health")
 		require.Equal(t, 200, code, string(body))
-		require.Contains(t, string(body), `"schema_version":1`)
+		require.Contains(t, string(body), fmt.Sprintf(`"schema_version":%d`, migrations.Version()))
 	})
 	t.Run("answers are as documented", func(t *testing.T) { answersAsDocumented(t, base) })
 	t.Run("a damaged block", func(t *testing.T) {

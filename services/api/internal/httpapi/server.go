@@ -41,6 +41,7 @@ type Windows interface {
 type Deps struct {
 	Search   Searcher
 	Windows  Windows
+	Rules    Rules
 	Status   *status.Watch
 	Health   *obs.Health
 	Registry *prometheus.Registry
@@ -78,6 +79,20 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/metrics", s.metrics)
 	e.GET("/api/services", s.services)
 	e.GET("/api/health", s.health)
+	e.POST("/api/alert-rules", s.createRule)
+	e.GET("/api/alert-rules", s.listRules)
+	e.POST("/api/alert-rules/validate", s.validateRule)
+	e.POST("/api/alert-rules/backtest", s.backtestBody)
+	e.GET("/api/alert-rules/:id", s.getRule)
+	e.PUT("/api/alert-rules/:id", s.putRule)
+	e.DELETE("/api/alert-rules/:id", s.deleteRule)
+	e.POST("/api/alert-rules/:id/backtest", s.backtestRule)
+	e.GET("/api/alerts", s.listAlerts)
+	e.GET("/api/alerts/active", s.activeAlerts)
+	e.GET("/api/alerts/stats", s.alertStats)
+	e.GET("/api/alerts/:id", s.getAlert)
+	e.PUT("/api/alerts/:id/acknowledge", s.handleAlert("acknowledge"))
+	e.PUT("/api/alerts/:id/resolve", s.handleAlert("resolve"))
 	return e
 }
 

@@ -160,18 +160,20 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 	if err := e.restoreRules(r, versions); err != nil {
 		return nil, err
 	}
+	later := slices.DeleteFunc(slices.Clone(versions), func(v Version) bool { return tickOf(v.Effective) <= e.last })
+	undone := slices.DeleteFunc(slices.Clone(commands), func(c Command) bool { return tickOf(c.Effective) <= e.last })
+	folded := e.folded
+	e.folded = 0 // records above the last tick were folded with these versions known
+	if err := e.Schedule(later, undone); err != nil {
+		return nil, err
+	}
+	e.folded = folded
 	for range r.len() {
 		e.restoreSeries(r)
 	}
 	if r.err != nil {
 		return nil, r.err
 	}
-	later := slices.DeleteFunc(slices.Clone(versions), func(v Version) bool { return tickOf(v.Effective) <= e.last })
-	undone := slices.DeleteFunc(slices.Clone(commands), func(c Command) bool { return tickOf(c.Effective) <= e.last })
-	folded := e.folded
-	e.folded = 0 // records above the last tick were folded with these versions known
-	err := e.Schedule(later, undone)
-	e.folded = folded
 	for _, a := range e.active {
 		for _, i := range a.instances {
 			i.wake = 0
@@ -180,7 +182,7 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 			}
 		}
 	}
-	return e, err
+	return e, nil
 }
 
 func (e *Engine) restoreRules(r *reader, versions []Version) error {

@@ -88,7 +88,15 @@ func (e *Engine) Overflows() int64 { return e.overflows }
 func (e *Engine) Failed() map[string]error { return e.failed }
 
 // Rules is the number of rules in force that are decided here.
-func (e *Engine) Rules() int { return len(e.active) }
+func (e *Engine) Rules() int {
+	n := 0
+	for key, a := range e.active {
+		if key == a.c.ID { // else it only feeds the global engine
+			n++
+		}
+	}
+	return n
+}
 
 // Series is the number of distinct aggregates collected.
 func (e *Engine) Series() int { return len(e.order) }

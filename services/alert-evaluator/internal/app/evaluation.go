@@ -237,6 +237,7 @@ func (ps *partitions) stepped(p *partition, st store.Step) {
 		e.rows, e.snapshotAt = 0, time.Now()
 	}
 	p.claim.MarkStored(st.Position.NextOffset)
+	ps.metrics.rules.WithLabelValues(label(p.stored.Partition)).Set(float64(e.eng.Rules()))
 	if len(st.Out) > 0 {
 		ps.wake()
 	}
@@ -253,7 +254,6 @@ func (ps *partitions) learn(ctx context.Context, e *evaluation) error {
 		return err
 	}
 	e.ruleSeq = seq
-	ps.metrics.rules.Set(float64(e.eng.Rules()))
 	return nil
 }
 

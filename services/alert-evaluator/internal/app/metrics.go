@@ -11,7 +11,7 @@ type metrics struct {
 	watermark, blind, lag                *prometheus.GaugeVec
 	fenced, diverged                     prometheus.Counter
 	events                               *prometheus.CounterVec
-	rules                                prometheus.Gauge
+	rules                                *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -30,7 +30,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		fenced: prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_fenced_total", Help: "Commits that another owner was faster with."}),
 	}
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_events_total", Help: "Alert events decided, by status and reason."}, []string{"status", "reason"})
-	m.rules = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_rules", Help: "Rules in force in the partition that learned of a change last."})
+	m.rules = gauge("rules", "Rules in force that the partition decides.")
 	m.diverged = prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_diverged_total", Help: "Recoveries that decided other alerts than are stored; anything above 0 is a bug."})
 	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
 	return m

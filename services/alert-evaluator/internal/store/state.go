@@ -141,25 +141,32 @@ func writeEpisode(ctx context.Context, tx *sql.Tx, e *Episode) error {
 }
 
 var (
-	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)) //nolint:errcheck // the options are valid
-	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))         //nolint:errcheck // the options are valid
+	zstdEncoder, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	zstdDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 )
 
+// writeSnapshot replaces a source's snapshot. Rows are overwritten rather than deleted first: a delete of nothing would lock the gap that
+// the other partitions write into.
 func writeSnapshot(ctx context.Context, tx *sql.Tx, stream uint32, source string, st Step) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM alert_snapshot WHERE stream_id = ? AND source = ?`, stream, source); err != nil {
-		return err
-	}
 	state := zstdEncoder.EncodeAll(st.Snapshot, nil)
-	for chunk := 0; chunk == 0 || len(state) > 0; chunk++ {
+	chunks := 0
+	for ; chunks == 0 || len(state) > 0; chunks++ {
 		part := state[:min(len(state), snapshotChunk)]
 		state = state[len(part):]
-		if _, err := tx.ExecContext(ctx, `INSERT INTO alert_snapshot (stream_id, source, chunk, next_offset, source_next, out_seq, rule_seq, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			stream, source, chunk, st.Position.NextOffset, st.Position.SourceNext, st.OutSeq, st.RuleSeq, part); err != nil {
+		if _, err := tx.ExecContext(ctx, snapshotSQL, stream, source, chunks, st.Position.NextOffset, st.Position.SourceNext, st.OutSeq, st.RuleSeq, part); err != nil {
 			return fmt.Errorf("writing a snapshot: %w", err)
 		}
 	}
-	return nil
+	var have int
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM alert_snapshot WHERE stream_id = ? AND source = ?`, stream, source).Scan(&have); err != nil || have == chunks {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM alert_snapshot WHERE stream_id = ? AND source = ? AND chunk >= ?`, stream, source, chunks)
+	return err
 }
+
+const snapshotSQL = `INSERT INTO alert_snapshot (stream_id, source, chunk, next_offset, source_next, out_seq, rule_seq, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset), source_next = VALUES(source_next), out_seq = VALUES(out_seq), rule_seq = VALUES(rule_seq), state = VALUES(state)`
 
 // Snapshot is the newest of a source; ok is false without one.
 func (s *Store) Snapshot(ctx context.Context, stream uint32, source string) (snap Snapshot, ok bool, err error) {

@@ -47,7 +47,8 @@ CREATE TABLE alert_command (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 ALTER TABLE alert_partition
-  ADD COLUMN out_seq BIGINT NOT NULL DEFAULT 0;    -- the last seq of this partition's outbox
+  ADD COLUMN out_seq BIGINT NOT NULL DEFAULT 0,    -- the last seq of this partition's outbox
+  ADD COLUMN begun_ns BIGINT NOT NULL DEFAULT 0;   -- event time from which its rules count
 
 -- The shard that decides rules over all partitions.
 CREATE TABLE alert_global (
@@ -126,7 +127,7 @@ DROP TABLE alert_instance;
 DROP TABLE alert_snapshot;
 DROP TABLE alert_partial;
 DROP TABLE alert_global;
-ALTER TABLE alert_partition DROP COLUMN out_seq;
+ALTER TABLE alert_partition DROP COLUMN out_seq, DROP COLUMN begun_ns;
 DROP TABLE alert_command;
 DROP TABLE rule_version;
 DROP TABLE alert_rule;

@@ -64,6 +64,9 @@ func (e *Engine) emit(i *instance, k Kind, reason string, tick int64, v *view) {
 	ev := Event{Kind: k, Reason: reason, Early: k != Confirmed && a.Final == 0, Rule: c, Fingerprint: i.fingerprint, Labels: i.allLabels(), Tick: tick * Tick,
 		Starts: a.Starts * Tick, Final: a.Final * Tick, Pending: a.Pending * Tick, LastTrue: a.LastTrue * Tick, Value: a.Value, Peak: a.Peak,
 		Ack: a.Ack, Note: a.AckNote, Silence: a.Quiet, Watermark: e.wm}
+	if e.place.Global { // how far all partitions are when it is decided depends on who decides when
+		ev.Watermark = tick * Tick
+	}
 	if k != Confirmed {
 		a.Seq++
 		a.Told = tick

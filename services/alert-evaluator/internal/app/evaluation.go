@@ -30,6 +30,7 @@ type evaluation struct {
 	commands []engine.Command
 	ruleSeq  int64
 
+	begun    int64 // ns: where eng began, if it is new
 	out      int64 // events so far; those up to the stored number are committed already and only counted
 	events   []decided
 	partials []engine.Partial
@@ -86,7 +87,7 @@ func (e *evaluation) begin(h contract.Enriched, r *block.Reader) {
 			}
 		}
 	}
-	e.eng = engine.New(e.place, at)
+	e.eng, e.begun = engine.New(e.place, at), at
 	if err := e.eng.Schedule(e.versions, e.commands); err != nil {
 		panic(err) // a fresh engine takes everything
 	}
@@ -179,7 +180,7 @@ func (e *evaluation) skip() {
 // step puts a step together.
 func (ps *partitions) step(ctx context.Context, p *partition) (store.Step, error) {
 	e := p.eval
-	st := store.Step{Position: p.at, OutSeq: e.out, RuleSeq: e.ruleSeq}
+	st := store.Step{Position: p.at, OutSeq: e.out, Begun: e.begun, RuleSeq: e.ruleSeq}
 	src := store.SourceOf(p.stored.Partition)
 	for i := range e.events {
 		d := &e.events[i]

@@ -83,7 +83,7 @@ func (g *global) take(ctx context.Context) error {
 		return fmt.Errorf("restoring the global shard: %w", err)
 	}
 	e.out = snap.OutSeq
-	ps, _, _, err := g.ps.store.Partials(ctx, g.ps.stream, 0, snap.Position.NextOffset)
+	ps, _, _, _, err := g.ps.store.Partials(ctx, g.ps.stream, 0, snap.Position.NextOffset)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (g *global) take(ctx context.Context) error {
 func (g *global) step(ctx context.Context) error {
 	e := g.eval
 	since := g.state.Tick
-	ps, through, ok, err := g.ps.store.Partials(ctx, g.ps.stream, g.ps.parts, since)
+	ps, through, begun, ok, err := g.ps.store.Partials(ctx, g.ps.stream, g.ps.parts, since)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (g *global) step(ctx context.Context) error {
 		return g.ps.store.RenewGlobal(ctx, g.state, g.ps.owner)
 	}
 	if e.eng == nil {
-		e.eng = engine.New(e.place, (through-1)*engine.Tick)
+		e.eng = engine.New(e.place, begun)
 		if err := e.eng.Schedule(e.versions, e.commands); err != nil {
 			return err
 		}

@@ -78,36 +78,36 @@ func (s *Store) CommitGlobal(ctx context.Context, g Global, tick int64, st Step)
 	return nil
 }
 
-// Partials are the cells of ticks above since up to the oldest watermark of all partitions, in one consistent view. through is that tick;
-// ok is false before each of n partitions has a watermark.
-func (s *Store) Partials(ctx context.Context, stream uint32, n int32, since int64) (ps []engine.Partial, through int64, ok bool, err error) {
+// Partials are the cells of ticks above since up to the oldest watermark of all partitions, in one consistent view. through is that tick, begun (ns)
+// is from where on all partitions have cells; ok is false before each of n partitions has a watermark.
+func (s *Store) Partials(ctx context.Context, stream uint32, n int32, since int64) (ps []engine.Partial, through, begun int64, ok bool, err error) {
 	tx, err := s.db.Blob.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("reading partials: %w", err)
+		return nil, 0, 0, false, fmt.Errorf("reading partials: %w", err)
 	}
 	defer func() { err = errors.Join(err, ignoreDone(tx.Rollback())) }()
 	var count int32
-	var oldest sql.NullInt64
-	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*), MIN(watermark_ns) FROM alert_partition WHERE stream_id = ? AND watermark_ns > 0`, stream).Scan(&count, &oldest); err != nil {
-		return nil, 0, false, fmt.Errorf("reading watermarks: %w", err)
+	var oldest, last sql.NullInt64
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*), MIN(watermark_ns), MAX(begun_ns) FROM alert_partition WHERE stream_id = ? AND watermark_ns > 0`, stream).Scan(&count, &oldest, &last); err != nil {
+		return nil, 0, 0, false, fmt.Errorf("reading watermarks: %w", err)
 	}
-	through = oldest.Int64 / engine.Tick
+	through, begun = oldest.Int64/engine.Tick, last.Int64
 	if count < n || through <= since {
-		return nil, through, count >= n, nil
+		return nil, through, begun, count >= n, nil
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT cells FROM alert_partial WHERE stream_id = ? AND to_tick > ? ORDER BY part, to_tick`, stream, since)
 	if err != nil {
-		return nil, 0, false, fmt.Errorf("reading partials: %w", err)
+		return nil, 0, 0, false, fmt.Errorf("reading partials: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var cells []byte
 		if err := rows.Scan(&cells); err != nil {
-			return nil, 0, false, err
+			return nil, 0, 0, false, err
 		}
 		some, err := engine.DecodePartials(cells)
 		if err != nil {
-			return nil, 0, false, err
+			return nil, 0, 0, false, err
 		}
 		for _, p := range some {
 			if p.Tick > since && p.Tick <= through {
@@ -115,7 +115,7 @@ func (s *Store) Partials(ctx context.Context, stream uint32, n int32, since int6
 			}
 		}
 	}
-	return ps, through, true, rows.Err()
+	return ps, through, begun, true, rows.Err()
 }
 
 func ignoreDone(err error) error {

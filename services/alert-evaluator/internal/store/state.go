@@ -54,6 +54,7 @@ type Snapshot struct {
 type Step struct {
 	Position follow.Position
 	OutSeq   int64
+	Begun    int64 // ns: where the engine began; 0 when an earlier step said it
 	RuleSeq  int64 // of rule_clock: what the step knew
 	Out      []Out
 	Episodes []Episode
@@ -69,7 +70,7 @@ func (s *Store) Commit(ctx context.Context, p Partition, st Step) error {
 		if err := current(ctx, tx, st.RuleSeq); err != nil {
 			return err
 		}
-		if err := moved(tx.ExecContext(ctx, commitSQL, st.Position.NextOffset, st.Position.SourceNext, st.Position.Watermark, st.OutSeq, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)); err != nil {
+		if err := moved(tx.ExecContext(ctx, commitSQL, st.Position.NextOffset, st.Position.SourceNext, st.Position.Watermark, st.OutSeq, st.Begun, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)); err != nil {
 			return err
 		}
 		if st.Partials != nil {

@@ -1,4 +1,4 @@
-// Command alert-evaluator follows logs.enriched and, with the engine to come, evaluates alert rules on it.
+// Command alert-evaluator follows logs.enriched, evaluates alert rules on it and emits alerts.fired.
 package main
 
 import (

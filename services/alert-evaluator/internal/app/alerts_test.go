@@ -1,12 +1,14 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/shared/block"
@@ -65,6 +67,12 @@ func (w *world) heartbeat(partition int32, next int64, watermark time.Time) {
 // fired reads the committed events of a topic until f has had enough.
 func (w *world) fired(topic string, f func([]*contract.AlertEvent) bool) []*contract.AlertEvent {
 	w.t.Helper()
+	raw, err := jsonschema.UnmarshalJSON(bytes.NewReader(contract.AlertSchema))
+	require.NoError(w.t, err)
+	compiler := jsonschema.NewCompiler()
+	require.NoError(w.t, compiler.AddResource("alert.json", raw))
+	schema, err := compiler.Compile("alert.json")
+	require.NoError(w.t, err)
 	conf := sarama.NewConfig()
 	conf.Version = sarama.V2_8_0_0
 	conf.Consumer.IsolationLevel = sarama.ReadCommitted
@@ -90,6 +98,9 @@ func (w *world) fired(topic string, f func([]*contract.AlertEvent) bool) []*cont
 			e, err := contract.ParseAlert(m.Value)
 			require.NoError(w.t, err)
 			require.Equal(w.t, e.Data.Fingerprint, string(m.Key))
+			var doc any
+			require.NoError(w.t, json.Unmarshal(m.Value, &doc))
+			require.NoError(w.t, schema.Validate(doc))
 			got = append(got, e)
 		case <-deadline:
 			require.FailNow(w.t, "no more events", "have %d", len(got))

@@ -1,0 +1,212 @@
+package bridge
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/shared/contract"
+)
+
+var t0 = time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
+
+// event is the sequence-th event of an alert; change alters it.
+func event(fingerprint string, sequence int64, status string, change ...func(*contract.AlertData)) *contract.AlertEvent {
+	e := &contract.AlertEvent{
+		SpecVersion: "1.0", ID: contract.AlertID(fingerprint, t0, sequence), Source: "/test", Type: contract.AlertFiring, Time: t0.Add(time.Duration(sequence) * time.Second),
+		Subject: "errors", DataContentType: "application/json", DataSchema: contract.AlertDataSchema, PartitionKey: fingerprint, Sequence: fmt.Sprintf("%010d", sequence),
+		Data: contract.AlertData{
+			Status: status, Fingerprint: fingerprint, Rule: contract.AlertRule{ID: "1", Name: "errors", Version: 1}, Severity: "high", Team: "payments",
+			Labels: map[string]string{"alertname": "errors", "env": "prod", "fp": fingerprint}, Annotations: map[string]string{"summary": "it broke"}, StartsAt: t0,
+			Links: map[string]string{"rule": "/api/alert-rules/1"},
+		},
+	}
+	if status == "resolved" {
+		e.Type, e.Data.EndsAt = contract.AlertResolved, &e.Time
+	}
+	for _, f := range change {
+		f(&e.Data)
+	}
+	return e
+}
+
+func silenced(d *contract.AlertData) { d.Annotations[silencedBy] = "ann" }
+
+func severity(s string) func(*contract.AlertData) {
+	return func(d *contract.AlertData) { d.Severity = s }
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	all := Route{Receiver: "r"}
+	for name, c := range map[string]struct {
+		routes []Route
+		change func(*contract.AlertData)
+		want   string
+	}{
+		"no routes":            {nil, nil, outcomeUnrouted},
+		"another's route":      {[]Route{{Receiver: "x"}}, nil, outcomeUnrouted},
+		"everything":           {[]Route{all}, nil, outcomeSent},
+		"silenced":             {[]Route{all}, silenced, outcomeSilenced},
+		"silenced, unrouted":   {nil, silenced, outcomeSilenced},
+		"acknowledged":         {[]Route{all}, func(d *contract.AlertData) { d.Annotations["acknowledged_by"] = "ann" }, outcomeSent},
+		"severity":             {[]Route{{Receiver: "r", Severity: []string{"low", "high"}}}, nil, outcomeSent},
+		"other severity":       {[]Route{{Receiver: "r", Severity: []string{"low"}}}, nil, outcomeUnrouted},
+		"team":                 {[]Route{{Receiver: "r", Team: []string{"payments"}}}, nil, outcomeSent},
+		"no team":              {[]Route{{Receiver: "r", Team: []string{"payments"}}}, func(d *contract.AlertData) { d.Team = "" }, outcomeUnrouted},
+		"label":                {[]Route{{Receiver: "r", Labels: map[string]string{"env": "prod"}}}, nil, outcomeSent},
+		"one label of two":     {[]Route{{Receiver: "r", Labels: map[string]string{"env": "prod", "zone": "a"}}}, nil, outcomeUnrouted},
+		"absent is not empty":  {[]Route{{Receiver: "r", Labels: map[string]string{"zone": ""}}}, nil, outcomeUnrouted},
+		"all of one route":     {[]Route{{Receiver: "r", Severity: []string{"high"}, Team: []string{"x"}}}, nil, outcomeUnrouted},
+		"the second route":     {[]Route{{Receiver: "r", Team: []string{"x"}}, {Receiver: "r", Severity: []string{"high"}}}, nil, outcomeSent},
+		"labels see no others": {[]Route{{Receiver: "r", Labels: map[string]string{"severity": "high"}}}, nil, outcomeUnrouted},
+	} {
+		e := event("f", 1, "firing")
+		if c.change != nil {
+			c.change(&e.Data)
+		}
+		require.Equal(t, c.want, File{Routes: c.routes}.verdict("r", &e.Data), name)
+	}
+}
+
+func TestAlertOf(t *testing.T) {
+	t.Parallel()
+	e := event("f", 3, "firing", func(d *contract.AlertData) {
+		d.Labels = map[string]string{"alertname": "errors", "team": "mine", "service.name": "a", "service-name": "b", "service_name": "c", "9": "d", "none": ""}
+	})
+	require.Equal(t, amAlert{
+		Labels:      map[string]string{"alertname": "errors", "severity": "high", "team": "mine", "service_name": "c", "service_name_2": "b", "service_name_3": "a", "_9": "d"},
+		Annotations: map[string]string{"summary": "it broke"}, StartsAt: t0, GeneratorURL: "/api/alert-rules/1",
+	}, alertOf(e))
+	require.Equal(t, t0.Add(3*time.Second), *alertOf(event("f", 3, "resolved")).EndsAt)
+	early := t0.Add(-time.Hour)
+	require.Equal(t, t0, *alertOf(event("f", 3, "resolved", func(d *contract.AlertData) { d.EndsAt = &early })).EndsAt, "Alertmanager refuses an end before the start")
+}
+
+// brief is alerts as "severity" or "severity!" when ended.
+func brief(alerts []amAlert) string {
+	var out []string
+	for _, a := range alerts {
+		s := a.Labels["fp"] + ":" + a.Labels["severity"]
+		if a.EndsAt != nil {
+			s += "!"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
+}
+
+func due(a *active) string {
+	var all []amAlert
+	for _, l := range a.due() {
+		all = append(all, l.alerts...)
+	}
+	return brief(all)
+}
+
+func TestActive(t *testing.T) {
+	t.Parallel()
+	a := newActive()
+	require.Equal(t, "f:high", brief(a.apply(event("f", 1, "firing"), outcomeSent)))
+	require.Equal(t, "g:high", brief(a.apply(event("g", 1, "firing"), outcomeSent)))
+	require.Equal(t, "f:high g:high", due(a))
+
+	require.Equal(t, "f:high! f:critical", brief(a.apply(event("f", 2, "firing", severity("critical")), outcomeSent)), "another alert for Alertmanager")
+	require.Equal(t, "f:high! f:critical g:high", due(a), "until told")
+	a.told("f")
+	require.Equal(t, "f:critical g:high", due(a))
+
+	require.Equal(t, "f:critical!", brief(a.apply(event("f", 3, "resolved", severity("critical")), outcomeSent)))
+	require.Equal(t, "f:critical!", due(a)[len("g:high "):])
+	require.Equal(t, "f:critical", brief(a.apply(event("f", 4, "firing", severity("critical")), outcomeSent)), "it fires again: the end that was not told must not end it")
+	require.Equal(t, "f:critical g:high", due(a))
+
+	require.Empty(t, a.apply(event("g", 2, "firing", silenced), outcomeSilenced))
+	require.Equal(t, "f:critical", due(a), "silenced: not posted again")
+	require.Equal(t, "f:critical!", brief(a.apply(event("f", 5, "firing", severity("low")), outcomeUnrouted)), "it left the routes")
+	a.told("f")
+	require.Empty(t, a.apply(event("f", 6, "firing", severity("low")), outcomeUnrouted))
+	require.Empty(t, due(a))
+	require.Equal(t, "h:high!", brief(a.apply(event("h", 9, "resolved"), outcomeSent)), "we may have posted it before a restart")
+}
+
+func TestActiveRestoredFromState(t *testing.T) {
+	t.Parallel()
+	a := newActive()
+	a.restore(event("f", 1, "firing"), outcomeSent)
+	a.restore(event("g", 1, "firing"), outcomeSent)
+	a.restore(event("g", 2, "resolved"), outcomeSent)
+	a.restore(event("h", 1, "firing", silenced), outcomeSilenced)
+	a.restore(event("i", 1, "firing"), outcomeUnrouted)
+	a.restore(event("j", 1, "firing"), outcomeSent)
+	a.forget("j")
+	require.Equal(t, "f:high", due(a))
+}
+
+func TestDueComesInLots(t *testing.T) {
+	t.Parallel()
+	a := newActive()
+	for i := range maxPost + 1 {
+		a.apply(event(fmt.Sprintf("%05d", i), 1, "firing"), outcomeSent)
+	}
+	lots := a.due()
+	require.Len(t, lots, 2)
+	require.Len(t, lots[0].alerts, maxPost)
+	require.Equal(t, []string{fmt.Sprintf("%05d", maxPost)}, lots[1].fingerprints)
+}
+
+func TestSeen(t *testing.T) {
+	t.Parallel()
+	var s seen
+	require.False(t, s.repeat("f", 0))
+	s.add("f", 5)
+	require.True(t, s.repeat("f", 4))
+	require.True(t, s.repeat("f", 5))
+	require.False(t, s.repeat("f", 6))
+	for i := range maxSeen {
+		s.add(fmt.Sprint(i), 1)
+	}
+	require.True(t, s.repeat("f", 5), "one generation later it is known")
+	for i := range 2 * maxSeen {
+		s.add(fmt.Sprint("x", i), 1)
+	}
+	require.False(t, s.repeat("f", 5), "then it is forgotten")
+	require.LessOrEqual(t, len(s.young)+len(s.old), 2*maxSeen)
+}
+
+// A receiver checks a request's signature so: over the moment and the bytes of the body as they came, in constant time, and not too old.
+func ExampleSign() {
+	secret, body := "s3cret", []byte(`{"specversion":"1.0"}`)
+	header := Sign(secret, body, time.Unix(1790000000, 0))
+	fmt.Println(header)
+
+	verify := func(header string, body []byte, now time.Time) error {
+		t, v1, _ := strings.Cut(strings.TrimPrefix(header, "t="), ",v1=")
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(t + "." + string(body)))
+		if got, err := hex.DecodeString(v1); err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+			return fmt.Errorf("not signed by Logmill")
+		}
+		var unix int64
+		if _, err := fmt.Sscan(t, &unix); err != nil || now.Sub(time.Unix(unix, 0)).Abs() > 5*time.Minute {
+			return fmt.Errorf("too old")
+		}
+		return nil
+	}
+	fmt.Println(verify(header, body, time.Unix(1790000010, 0)))
+	fmt.Println(verify(header, []byte(`{"specversion":"1.1"}`), time.Unix(1790000010, 0)))
+	fmt.Println(verify(strings.Replace(header, "t=1790000000", "t=1790000009", 1), body, time.Unix(1790000010, 0)))
+	fmt.Println(verify(header, body, time.Unix(1790001000, 0)))
+	// Output:
+	// t=1790000000,v1=8454b0fe0a729a33fb61ebb2a060f6bab513232490986756af2c459a34dba284
+	// <nil>
+	// not signed by Logmill
+	// not signed by Logmill
+	// too old
+}

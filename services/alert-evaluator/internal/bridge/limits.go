@@ -1,0 +1,36 @@
+package bridge
+
+import "time"
+
+// Limits, each with its reason.
+const (
+	maxReceivers     = 32               // each is a member of its own consumer group, with connections of its own
+	maxAttempts      = 100              // more is a receiver that is gone, not one that is away
+	maxTimeout       = 5 * time.Minute  // a request; the partition's later events wait behind it
+	maxWait          = 10 * time.Minute // between attempts, whatever Retry-After says: a receiver must not put us to sleep for a year
+	resolveTimeout   = 5 * time.Minute  // Alertmanager's default: an alert not posted for this long is resolved by it
+	minResend        = time.Second      // faster is load without use
+	maxAnswerBytes   = 64 << 10         // of a response that are read, so that its connection can be used again
+	maxReasonBytes   = 256              // of a response that are quoted in the reason of a dead letter
+	maxSeen          = 50_000           // fingerprints a partition whose last sequence is remembered, twice over
+	maxPost          = 256              // alerts a POST of the re-posting: some 500 KiB
+	firstLook        = 5 * time.Minute  // how old an event may be for a receiver that never ran: as old as the relay sends one (relay.MaxAge)
+	closeTimeout     = 8 * time.Second  // for leaving the group and for the dead letters under way
+	tryTimeout       = 10 * time.Second // a question to the broker
+	quietState       = 500 * time.Millisecond
+	defaultResend    = time.Minute
+	defaultTimeout   = 10 * time.Second
+	defaultAttempts  = 8
+	defaultBackoff   = time.Second
+	defaultMaxPause  = time.Minute
+	silencedBy       = "silenced_by" // the annotation of an event that somebody silenced
+	componentPrefix  = "bridge-"
+	groupPrefix      = "logmill-bridge-"
+	alertsPath       = "/api/v2/alerts"
+	contentTypeJSON  = "application/json"
+	headerSignature  = "X-Logmill-Signature"
+	headerEventID    = "X-Logmill-Event-Id"
+	clientID         = "bridge"
+	originalPrefix   = "original-"
+	maxConnsReceiver = 16 // a partition posts one request at a time
+)

@@ -45,7 +45,7 @@ func (e *Engine) attach(i *instance) {
 	for _, u := range i.a.uses() {
 		g := u.s.find(i.key, i.labels)
 		i.groups = append(i.groups, g)
-		if !slices.Contains(g.watchers, i) {
+		if n := len(g.watchers); n == 0 || g.watchers[n-1] != i { // two uses may be of one series
 			g.watchers = append(g.watchers, i)
 		}
 		u.s.ring(g, u.window)

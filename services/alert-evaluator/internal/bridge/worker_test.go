@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -197,6 +198,13 @@ func (h *heard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Body: http.NoBody}, nil
 }
 
+// fail makes the next n posts fail.
+func (h *heard) fail(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.codes = slices.Repeat([]int{http.StatusInternalServerError}, n)
+}
+
 func (h *heard) next() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -241,9 +249,9 @@ func TestAlertmanagerIsToldAgainWhileItFires(t *testing.T) {
 		require.Empty(t, offer(event("old", 2, "resolved")), "a repeat")
 		require.Equal(t, []string{"3m0s f:high"}, until(190*time.Second))
 
-		h.codes = []int{500, 500, 500}
+		h.fail(3)
 		require.Len(t, until(240*time.Second), 1, "posting again is tried once a turn")
-		h.codes = []int{500, 500, 500}
+		h.fail(3)
 		offer(event("f", 2, "resolved"))
 		<-time.After(10 * time.Millisecond) // of back-off
 		synctest.Wait()

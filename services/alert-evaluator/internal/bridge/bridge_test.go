@@ -28,12 +28,14 @@ const patience = 40 * time.Second
 type world struct {
 	t     *testing.T
 	kafka config.Kafka
-	pub   *bus.Publisher
+	pub   *bus.Transactional
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, kafka: testkit.Kafka(t)}
-	w.pub = bus.NewPublisher(w.kafka, "test", false, zerolog.Nop())
+	pub, err := bus.NewTransactional(t.Context(), w.kafka, "test", "test-relay")
+	require.NoError(t, err)
+	w.pub = pub
 	t.Cleanup(func() { require.NoError(t, w.pub.Close()) })
 	return w
 }
@@ -43,9 +45,11 @@ func (w *world) say(e *contract.AlertEvent) {
 	w.t.Helper()
 	raw, err := e.Encode()
 	require.NoError(w.t, err)
+	var messages []bus.Message
 	for _, topic := range []string{contract.TopicAlerts, contract.TopicAlertsState} {
-		require.NoError(w.t, w.pub.Publish(w.t.Context(), topic, bus.ByKey, []byte(e.Data.Fingerprint), raw, e.Headers()))
+		messages = append(messages, bus.Message{Topic: topic, Key: []byte(e.Data.Fingerprint), Value: raw, Headers: e.Headers()})
 	}
+	require.NoError(w.t, w.pub.Send(w.t.Context(), messages))
 }
 
 // run runs bridges until stop is called.
@@ -95,13 +99,19 @@ type inbox struct {
 	*httptest.Server
 	ids  chan string
 	code atomic.Int32
+	// limit is how many events are taken before all others are put off.
+	limit, taken atomic.Int32
 }
 
 func newInbox(t *testing.T) *inbox {
 	in := &inbox{ids: make(chan string, 1000)}
 	in.code.Store(200)
+	in.limit.Store(1 << 30)
 	in.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		code := int(in.code.Load())
+		if in.taken.Add(1) > in.limit.Load() {
+			code = http.StatusServiceUnavailable
+		}
 		w.WriteHeader(code)
 		if code == 200 {
 			in.ids <- r.Header.Get(headerEventID)

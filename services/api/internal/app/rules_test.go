@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -50,7 +51,7 @@ func TestRuleLifeCycle(t *testing.T) {
 	require.Equal(t, 409, code, "somebody else was faster")
 	code, _, got = call(t, "GET", rules, "")
 	require.Equal(t, 200, code)
-	require.Len(t, got["rules"], 1)
+	require.Len(t, got["rules"], 9, "with the eight samples")
 	code, _, _ = call(t, "DELETE", one, "")
 	require.Equal(t, 204, code)
 	code, _, _ = call(t, "GET", one, "")
@@ -59,7 +60,7 @@ func TestRuleLifeCycle(t *testing.T) {
 	require.Equal(t, 201, code, "the name is free again")
 	var versions, seq int
 	require.NoError(t, db.Text.QueryRow(`SELECT COUNT(*), MAX(seq) FROM rule_version`).Scan(&versions, &seq))
-	require.Equal(t, []int{4, 4}, []int{versions, seq}, "each version is kept, and refused changes take no number")
+	require.Equal(t, []int{12, 12}, []int{versions, seq}, "each version is kept, and refused changes take no number")
 }
 
 func TestRuleMistakesNameTheirFields(t *testing.T) {
@@ -127,4 +128,27 @@ VALUES (?, UNIX_TIMESTAMP() * 1000000000, 0, 1, 1, 'r', 'shop', 'high', 'web', 9
 	require.Equal(t, 404, code)
 	_, _, got = call(t, "GET", url+"/api/alerts?state=resolved&severity=high", "")
 	require.Len(t, got["alerts"], 1)
+}
+
+// TestSampleRules: each of the eight is a good rule, disabled until somebody enables it.
+func TestSampleRules(t *testing.T) {
+	t.Parallel()
+	url, _ := api(t)
+	_, _, got := call(t, "GET", url+"/api/alert-rules", "")
+	rules := got["rules"].([]any)
+	require.Len(t, rules, 8)
+	for _, r := range rules {
+		m := r.(map[string]any)
+		require.Equal(t, false, m["enabled"])
+		id := fmt.Sprintf("%s/api/alert-rules/%.0f", url, m["id"])
+		for _, k := range []string{"id", "version", "created_at", "updated_at"} {
+			delete(m, k)
+		}
+		m["enabled"] = true
+		body, err := json.Marshal(m)
+		require.NoError(t, err)
+		code, _, answer := call(t, "PUT", id, string(body), "If-Match", `"1"`)
+		require.Equal(t, 200, code, answer)
+		require.Equal(t, true, answer["enabled"])
+	}
 }

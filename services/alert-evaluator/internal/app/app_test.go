@@ -36,6 +36,8 @@ func newWorld(t *testing.T, kafka config.Kafka) *world {
 	w.db = testkit.DB(t, w.my)
 	w.pub = bus.NewPublisher(kafka, "test", true, zerolog.Nop())
 	t.Cleanup(func() { require.NoError(t, w.pub.Close()) })
+	_, err := w.db.Text.Exec(`DELETE FROM rule_version`) // the sample rules: a test has its own
+	require.NoError(t, err)
 	cluster, id, n, err := testkit.BusClient(t, kafka).Identity(context.Background(), contract.TopicRaw)
 	require.NoError(t, err)
 	_, err = w.db.Text.Exec(`INSERT INTO stream (cluster_id, topic, topic_id, partitions, created_at) VALUES (?, ?, ?, ?, NOW())`, cluster, kafka.Topic(contract.TopicRaw), id, n)

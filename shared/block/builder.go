@@ -27,6 +27,7 @@ type Block struct {
 // Meta is what pruning needs.
 type Meta struct {
 	Rows             int
+	RawBytes         int      // of all pages before compression
 	MinTime, MaxTime int64    // of timestamp, ns
 	LevelMask        uint8    // bit 1<<level
 	Services         []string // sorted, distinct
@@ -82,7 +83,7 @@ func (b *Builder) Build(recs []logrec.Record) (Block, error) {
 	}
 	data := slices.Clone(b.w.finish(len(recs)))
 	meta := b.meta(recs)
-	meta.Checksum = Checksum(data)
+	meta.Checksum, meta.RawBytes = Checksum(data), b.w.rawBytes()
 	return Block{Data: data, Filter: filter, Meta: meta}, nil
 }
 

@@ -81,6 +81,14 @@ func (f *file) page(c *column, kind, values, encoding int, raw []byte) {
 	c.encoded += len(f.t.b) - start
 }
 
+// rawBytes is what all pages so far take uncompressed.
+func (f *file) rawBytes() (n int) {
+	for i := range f.columns {
+		n += f.columns[i].raw
+	}
+	return n
+}
+
 func (f *file) header(kind, values, encoding, raw, packed int) {
 	t := &f.t
 	t.last = 0
@@ -180,14 +188,12 @@ func (c *column) logicalType(t *thrift) {
 
 func (f *file) rowGroup(rows int) {
 	t := &f.t
-	total := 0
 	t.begin()
 	t.list(1, thriftStruct, len(f.columns))
 	for i := range f.columns {
 		f.columns[i].chunk(t, rows)
-		total += f.columns[i].raw
 	}
-	t.i64(2, int64(total))
+	t.i64(2, int64(f.rawBytes()))
 	t.i64(3, int64(rows))
 	t.end()
 }

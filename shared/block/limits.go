@@ -1,5 +1,18 @@
 package block
 
+import "time"
+
+// What readers of stored blocks may rely on (docs/blocks.md).
+const (
+	// RetiredFor is how long a block that was replaced or removed stays readable: longer than any query, and than a reader's copy of
+	// the metadata may be behind.
+	RetiredFor = 15 * time.Minute
+
+	// SnapshotFor is how long a reader may go on with a set of blocks that it has learned. The rest of RetiredFor is for clocks and for
+	// statements under way.
+	SnapshotFor = 10 * time.Minute
+)
+
 // Limits of a block, with their reasons.
 const (
 	// MaxAttributeColumns bounds the columns: each costs about 150 bytes of footer and a page, however few rows it has.

@@ -77,8 +77,8 @@ func write(t *testing.T, db *mysqlx.DB) {
 		require.NoError(t, err)
 		must(`INSERT INTO block (id, stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
 VALUES (?, 1, ?, 0, 0, -1, ?, ?, ?, ?, ?, ?, ?, 0, 1, NOW())`, p+1, p, blk.Meta.Rows, len(blk.Data), blk.Meta.Checksum, blk.Meta.MinTime, blk.Meta.MaxTime, blk.Meta.LevelMask, services)
-		must(`INSERT INTO block_filter VALUES (?, ?)`, p+1, blk.Filter)
-		must(`INSERT INTO block_data VALUES (?, ?)`, p+1, blk.Data)
+		must(`INSERT INTO block_filter (block_id, filter) VALUES (?, ?)`, p+1, blk.Filter)
+		must(`INSERT INTO block_data (block_id, data) VALUES (?, ?)`, p+1, blk.Data)
 		must(`INSERT INTO log_window VALUES (1, ?, ?, ?, ?, 10, 100, 0, 0, 9, 0, 0, 1, 0, 0, 0, NULL)`, p, noon.Unix(), fmt.Sprintf("svc-%d", p), 3+2*p)
 	}
 	must(`INSERT INTO error_window VALUES (1, 1, ?, 'svc-1', 99, 'Line # failed', 10)`, noon.Unix())

@@ -68,8 +68,8 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 const blockColumns = `b.from_offset, b.to_offset, b.prev_to, b.row_count, b.checksum, b.min_time_ns, b.max_time_ns, b.level_mask,
  b.watermark_ns, d.data`
 
-const lastBlockSQL = `SELECT ` + blockColumns + ` FROM block b JOIN block_data d ON d.block_id = b.id
-WHERE b.stream_id = ? AND b.part = ? AND b.retired_at IS NULL ORDER BY b.from_offset DESC LIMIT 1`
+const lastBlockSQL = `SELECT ` + blockColumns + ` FROM block b JOIN block_data d ON d.block_id = b.id AND d.day = b.day
+WHERE b.stream_id = ? AND b.part = ? AND b.retired_seq IS NULL ORDER BY b.from_offset DESC LIMIT 1`
 
 // LastBlock returns a partition's newest block; ok is false when it has none.
 func (s *Store) LastBlock(ctx context.Context, p Progress) (b Block, ok bool, err error) {
@@ -84,9 +84,9 @@ func (s *Store) LastBlock(ctx context.Context, p Progress) (b Block, ok bool, er
 }
 
 // The block that holds an offset begins at or before it, so the index on from_offset finds the first in one step.
-const blocksFromSQL = `SELECT ` + blockColumns + ` FROM block b JOIN block_data d ON d.block_id = b.id
-WHERE b.stream_id = ? AND b.part = ? AND b.retired_at IS NULL AND b.to_offset >= ? AND b.from_offset >= COALESCE(
- (SELECT MAX(a.from_offset) FROM block a WHERE a.stream_id = ? AND a.part = ? AND a.retired_at IS NULL AND a.from_offset <= ?), 0)
+const blocksFromSQL = `SELECT ` + blockColumns + ` FROM block b JOIN block_data d ON d.block_id = b.id AND d.day = b.day
+WHERE b.stream_id = ? AND b.part = ? AND b.retired_seq IS NULL AND b.to_offset >= ? AND b.from_offset >= COALESCE(
+ (SELECT MAX(a.from_offset) FROM block a WHERE a.stream_id = ? AND a.part = ? AND a.retired_seq IS NULL AND a.from_offset <= ?), 0)
 ORDER BY b.from_offset LIMIT 1`
 
 // BlockFrom returns the first block that ends at offset or after it; ok is false when there is none.

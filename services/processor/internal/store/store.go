@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -34,16 +35,20 @@ type Progress struct {
 
 // Commit is one step of a partition: a block (absent when Block.Data is nil) and the position and watermark after it.
 type Commit struct {
-	From, To  int64 // offsets, inclusive; To is also the position's end when there is no block
-	Watermark int64 // ns
+	From, To  int64  // offsets, inclusive; To is also the position's end when there is no block
+	Watermark int64  // ns
+	Day       uint32 // of receipt, see Day
 	Block     block.Block
 }
+
+// Day is the day of a time (ns), in days since 1970-01-01, UTC: which partition of block_data and block_filter has a block.
+func Day(ns int64) uint32 { return uint32(ns / int64(24*time.Hour)) }
 
 // Block is a stored block.
 type Block struct {
 	From, To, PrevTo int64
 	Watermark        int64
-	Meta             block.Meta // without Services
+	Meta             block.Meta // without Services and RawBytes
 	Data             []byte
 }
 
@@ -87,12 +92,12 @@ SET next_offset = ?, watermark_ns = ?, change_seq = LAST_INSERT_ID(change_seq + 
 WHERE stream_id = ? AND part = ? AND ? <= TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) * 1000` + fence
 
 const insertBlockSQL = `INSERT INTO block (stream_id, part, generation, from_offset, to_offset, prev_to, row_count, byte_count, checksum,
- min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
-VALUES (?, ?, ` + generation + `, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`
+ min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, day, raw_bytes, filter_bytes, created_at)
+VALUES (?, ?, ` + generation + `, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`
 
-const insertFilterSQL = `INSERT INTO block_filter (block_id, filter) VALUES (?, ?)`
+const insertFilterSQL = `INSERT INTO block_filter (block_id, day, filter) VALUES (?, ?, ?)`
 
-const insertDataSQL = `INSERT INTO block_data (block_id, data) VALUES (?, ?)`
+const insertDataSQL = `INSERT INTO block_data (block_id, day, data) VALUES (?, ?, ?)`
 
 // Commit stores c in one transaction and returns the progress after it. ErrFenced = nothing was changed. After any other error it is
 // unknown whether it was: Acquire tells.
@@ -146,7 +151,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	res, err := tx.StmtContext(ctx, s.insertBlock).ExecContext(ctx, p.Stream, p.Partition, c.From, c.To, p.PrevTo, m.Rows, len(c.Block.Data),
-		m.Checksum, m.MinTime, m.MaxTime, m.LevelMask, services, c.Watermark, seq)
+		m.Checksum, m.MinTime, m.MaxTime, m.LevelMask, services, c.Watermark, seq, c.Day, m.RawBytes, len(c.Block.Filter))
 	if err != nil {
 		return fmt.Errorf("inserting the block: %w", err)
 	}
@@ -155,11 +160,11 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 		return err
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	if _, err := tx.StmtContext(ctx, s.insertFilter).ExecContext(ctx, id, c.Block.Filter); err != nil {
+	if _, err := tx.StmtContext(ctx, s.insertFilter).ExecContext(ctx, id, c.Day, c.Block.Filter); err != nil {
 		return fmt.Errorf("inserting the filter of block %d: %w", id, err)
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	if _, err := tx.StmtContext(ctx, s.insertData).ExecContext(ctx, id, c.Block.Data); err != nil {
+	if _, err := tx.StmtContext(ctx, s.insertData).ExecContext(ctx, id, c.Day, c.Block.Data); err != nil {
 		return fmt.Errorf("inserting the data of block %d: %w", id, err)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package bus
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -14,10 +15,10 @@ import (
 // Limits of the client, each with its reason.
 const (
 	dialTimeout    = 5 * time.Second
-	ioTimeout      = 15 * time.Second       // a broker under load answers late, a dead one never
-	sessionTimeout = 10 * time.Second       // a consumer that died is replaced after this long
-	heartbeat      = 2 * time.Second        //
-	rebalanceWait  = 30 * time.Second       // in-flight handlers may take this long when partitions move
+	ioTimeout      = 15 * time.Second       // a broker under load answers late, a dead one never; who joins a group waits for rebalanceWait at most
+	sessionTimeout = 10 * time.Second       // a consumer that died is replaced after this long, unless KAFKA_SESSION_TIMEOUT says otherwise
+	beats          = 5                      // heartbeats a session: four may be lost
+	rebalanceWait  = 12 * time.Second       // handlers may take this long when partitions move; above a database's time-out, below ioTimeout
 	channelBuffer  = 8                      // messages a partition: with ~1 MiB messages the default of 256 is 256 MiB
 	maxProcessing  = 2 * time.Second        // longer, and a slow partition stalls its siblings; shorter, and it is fetched anew too often
 	fetchDefault   = 2 << 20                // bytes a partition and fetch: two full messages
@@ -50,8 +51,9 @@ func consumerConfig(cfg config.Kafka, clientID string) *sarama.Config {
 	c.Consumer.MaxProcessingTime = maxProcessing
 	c.Consumer.MaxWaitTime = fetchMaxWait
 	c.Consumer.Fetch.Default = fetchDefault
-	c.Consumer.Group.Session.Timeout = sessionTimeout
-	c.Consumer.Group.Heartbeat.Interval = heartbeat
+	session := cmp.Or(cfg.SessionTimeout, sessionTimeout)
+	c.Consumer.Group.Session.Timeout = session
+	c.Consumer.Group.Heartbeat.Interval = session / beats
 	c.Consumer.Group.Rebalance.Timeout = rebalanceWait
 	// Eager: the hook seeks in Setup, which cooperative strategies do not call for partitions added later.
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}

@@ -33,6 +33,12 @@ func (m MySQL) Validate() error {
 	return errors.Join(append(problems, port("MYSQL_PORT", m.Port))...)
 }
 
+// Bounds of KAFKA_SESSION_TIMEOUT: below, a pause of the machine counts as a death; above, a death stops its partitions for minutes.
+const (
+	MinSessionTimeout = time.Second
+	MaxSessionTimeout = 5 * time.Minute
+)
+
 // Kafka says where the broker is and how topics are made.
 type Kafka struct {
 	Brokers     []string `env:"KAFKA_BROKERS" envDefault:"127.0.0.1:9092" help:"Kafka brokers, host:port, comma-separated; when set, make run starts none of its own"`
@@ -40,6 +46,8 @@ type Kafka struct {
 	Replication int16    `env:"KAFKA_REPLICATION" envDefault:"0" help:"replication of new topics; 0 = 3, or the number of brokers where there are fewer"`
 	TopicPrefix string   `env:"KAFKA_TOPIC_PREFIX" help:"put before every topic and group name, so that two installations can share a cluster"`
 	Embedded    bool     `env:"KAFKA_EMBEDDED" envDefault:"false" help:"the broker is Logmill's development broker; make run sets it"`
+
+	SessionTimeout time.Duration `env:"KAFKA_SESSION_TIMEOUT" envDefault:"10s" help:"a consumer that is silent for so long has died, and others take its partitions; brokers allow 6s and more unless told otherwise"`
 }
 
 // Topic is the name on the broker of one of our topics.
@@ -64,6 +72,9 @@ func (k Kafka) Validate() error {
 	}
 	if k.Replication < 0 {
 		problems = append(problems, fmt.Errorf("KAFKA_REPLICATION=%d is negative", k.Replication))
+	}
+	if k.SessionTimeout != 0 && (k.SessionTimeout < MinSessionTimeout || k.SessionTimeout > MaxSessionTimeout) {
+		problems = append(problems, fmt.Errorf("KAFKA_SESSION_TIMEOUT=%s is not within %s–%s", k.SessionTimeout, MinSessionTimeout, MaxSessionTimeout))
 	}
 	return errors.Join(problems...)
 }

@@ -51,9 +51,9 @@ func (e *Engine) Fold(src expr.Source, partition int32) error {
 }
 
 func (e *Engine) newBatch(src expr.Source, partition int32) (*batch, error) {
-	eval, valid, err := src.Ints("eval_time")
+	eval, valid, err := src.Ints(timeColumn)
 	if err != nil {
-		return nil, fmt.Errorf("reading eval_time: %w", err)
+		return nil, fmt.Errorf("reading "+timeColumn+": %w", err)
 	}
 	rows := src.Rows()
 	b := &batch{frame: expr.NewFrame(src), src: src, part: partition, eval: eval, seen: make([]uint64, (rows+63)/64), tick: make([]int32, rows), layouts: map[string]*layout{}}

@@ -179,9 +179,9 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 func (a *App) alerts(ps *partitions) (*relay.Relay, *global) {
 	shard := &global{ps: ps}
 	rel := relay.New(relay.Deps{
-		Outbox: ps.store, Stream: ps.stream, Now: time.Now, Log: a.log,
+		Outbox: ps.store, Stream: ps.stream, MaxAge: a.cfg.MaxAge, Now: time.Now, Log: a.log,
 		Open: func(ctx context.Context, source string) (relay.Sender, error) {
-			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, fmt.Sprintf("logmill-relay-%d-%s", ps.stream, source))
+			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, relayID(ps.stream, source))
 		},
 		Owned: func() []string { return append(ps.owned(), shard.owned()...) },
 	}, a.registry)

@@ -75,7 +75,7 @@ VALUES (1, 0, ?, ?, ?, ?, 1, 1, 0, 0, 8, '[]', 0, 1, NOW())`, from, to, prev, ro
 func (w *world) run() (url string, stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := New(ctx, Config{MySQL: w.my, Kafka: w.kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}}, zerolog.Nop())
+	a, err := New(ctx, Config{MySQL: w.my, Kafka: w.kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxAge: 5 * time.Minute}, zerolog.Nop())
 	require.NoError(w.t, err)
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()

@@ -1,6 +1,11 @@
 package app
 
-import "github.com/logmill/logmill/shared/config"
+import (
+	"errors"
+	"time"
+
+	"github.com/logmill/logmill/shared/config"
+)
 
 // Config is what users set.
 type Config struct {
@@ -9,8 +14,11 @@ type Config struct {
 	Log   config.Log
 	HTTP  config.HTTP
 
-	Port int `env:"ALERT_EVALUATOR_PORT" envDefault:"8083" help:"port of the alert-evaluator's health and metrics"`
+	MaxAge time.Duration `env:"ALERT_MAX_AGE" envDefault:"5m" help:"decisions older than this, made after an outage, go to the history and not to alerts.fired; what fires still is sent at the end"`
+	Port   int           `env:"ALERT_EVALUATOR_PORT" envDefault:"8083" help:"port of the alert-evaluator's health and metrics"`
 }
 
 // Validate implements config.Validator.
-func (c Config) Validate() error { return config.Port("ALERT_EVALUATOR_PORT", c.Port) }
+func (c Config) Validate() error {
+	return errors.Join(config.Port("ALERT_EVALUATOR_PORT", c.Port), config.Positive("ALERT_MAX_AGE", c.MaxAge))
+}

@@ -14,7 +14,7 @@ const (
 	maxReasonBytes   = 256              // of a response that are quoted in the reason of a dead letter
 	maxSeen          = 50_000           // fingerprints a partition whose last sequence is remembered, twice over
 	maxPost          = 256              // alerts a POST of the re-posting: some 500 KiB
-	firstLook        = 5 * time.Minute  // how old an event may be for a receiver that never ran: as old as the relay sends one (relay.MaxAge)
+	firstLook        = 5 * time.Minute  // how old an event may be for a receiver that never ran: as old as the relay sends one (ALERT_MAX_AGE)
 	closeTimeout     = 8 * time.Second  // for leaving the group and for the dead letters under way
 	tryTimeout       = 10 * time.Second // a question to the broker
 	quietState       = 500 * time.Millisecond

@@ -19,8 +19,6 @@ const (
 	batch       = 200              // events a transaction
 	idle        = time.Second      // between looks when nobody wakes us
 	sendTimeout = 30 * time.Second // a broker that is away is tried again
-	// MaxAge is how old a decision may be to go out: subscribers want to know what is wrong now, not what was during an outage.
-	MaxAge = 5 * time.Minute
 )
 
 // Outbox is what a relay needs of MySQL.
@@ -41,6 +39,7 @@ type Sender interface {
 type Deps struct {
 	Outbox Outbox
 	Stream uint32
+	MaxAge time.Duration // how old a decision may be to go out: subscribers want to know what is wrong now, not what was during an outage
 	Open   func(ctx context.Context, source string) (Sender, error)
 	Owned  func() []string // the sources that are ours now
 	Now    func() time.Time
@@ -133,7 +132,7 @@ func (r *Relay) some(ctx context.Context, source string) (int, error) {
 	var fresh []store.Pending
 	var withheld []int64
 	for _, p := range pending {
-		if r.Now().Sub(time.Unix(0, p.Tick)) > MaxAge {
+		if r.Now().Sub(time.Unix(0, p.Tick)) > r.MaxAge {
 			withheld = append(withheld, p.Seq)
 		} else {
 			fresh = append(fresh, p)

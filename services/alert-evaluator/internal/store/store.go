@@ -46,7 +46,7 @@ const (
 ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), updated_at = VALUES(updated_at)`
 	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns, out_seq FROM alert_partition WHERE stream_id = ? AND part = ?`
 	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, out_seq = ?, begun_ns = GREATEST(begun_ns, ?), updated_at = UTC_TIMESTAMP(6)
-WHERE stream_id = ? AND part = ? AND epoch = ? AND next_offset = ?`
+WHERE stream_id = ? AND part = ?` + fence
 	blindSQL = `UPDATE alert_partition SET blind_since = COALESCE(blind_since, UTC_TIMESTAMP(6)) WHERE stream_id = ? AND part = ? AND epoch = ?`
 )
 

@@ -1,0 +1,5 @@
+//go:build mutant_evaltime
+
+package engine
+
+const timeColumn = "timestamp"

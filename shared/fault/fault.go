@@ -15,7 +15,8 @@ const (
 	Internal        Kind = iota // ours: log it, show nothing
 	InvalidInput                // the caller's: fix it and send again
 	Missing                     // no such thing
-	Conflicting                 // somebody else was faster
+	Conflicting                 // the thing's state does not allow it
+	Outdated                    // If-Match failed: somebody else was faster
 	Unauthenticated             // who are you
 	TooBig                      // over a limit
 	UnsupportedType             // content type or encoding
@@ -60,8 +61,11 @@ func Invalid(message string, fields ...Field) *Error {
 // NotFound is a thing that is not there.
 func NotFound(format string, args ...any) *Error { return newError(Missing, format, args...) }
 
-// Conflict is an update that lost against another.
+// Conflict is a change that the thing's state, or another thing, does not allow.
 func Conflict(format string, args ...any) *Error { return newError(Conflicting, format, args...) }
+
+// Stale is a change of something that is no longer as the caller has seen it.
+func Stale(format string, args ...any) *Error { return newError(Outdated, format, args...) }
 
 // Unauthorized is a caller who may not.
 func Unauthorized(format string, args ...any) *Error {

@@ -13,6 +13,8 @@ const (
 	MaxWindow         = 24 * time.Hour
 	MaxFor            = 7 * 24 * time.Hour
 	MaxGroupRetention = 30 * 24 * time.Hour
+	MaxMatchers       = 32
+	MaxSilence        = 10 * 365 * 24 * time.Hour // longer ones are mistakes; a rule that nobody wants is disabled
 	minuteWindow      = time.Minute
 	windowStep        = 15 * time.Second // windows above a minute have 60 buckets of whole ticks of 250 ms
 )

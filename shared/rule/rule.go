@@ -52,15 +52,23 @@ type Rule struct {
 // Parse reads one rule from JSON. Unknown fields are errors; Enabled is true unless said otherwise. The rule is not yet checked.
 func Parse(data []byte) (Rule, error) {
 	r := Rule{Enabled: true}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
+	if err := Strict(data, &r); err != nil {
 		return Rule{}, fmt.Errorf("reading the rule: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Rule{}, errors.New("reading the rule: something follows it")
-	}
 	return r, nil
+}
+
+// Strict reads one JSON value that has no unknown fields and that nothing follows.
+func Strict(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows it")
+	}
+	return nil
 }
 
 // Normalize sets the defaults.

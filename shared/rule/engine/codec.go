@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/logmill/logmill/shared/rule"
 )
 
 // snapshotVersion is the first byte of a snapshot. Older ones stay readable: testdata holds one of each.
-const snapshotVersion = 1
+//
+//	1  a silence was id, labels that an alert must have, until
+//	2  a silence is id, matchers, from, until
+const snapshotVersion = 2
 
 // Snapshot is the whole state. With the same versions and commands Restore goes on exactly as the engine would have.
 //
@@ -26,9 +31,7 @@ func (e *Engine) Snapshot() []byte {
 	w.sequences(e)
 	w.len(len(e.quiets))
 	for _, s := range e.quiets {
-		w.text(s.ID)
-		w.labels(s.Matchers)
-		w.int(s.Until)
+		w.silence(s)
 	}
 	w.len(len(e.active))
 	for _, key := range slices.Sorted(maps.Keys(e.active)) {
@@ -40,6 +43,40 @@ func (e *Engine) Snapshot() []byte {
 		w.series(s)
 	}
 	return w.b
+}
+
+func (w *writer) silence(s *silence) {
+	w.text(s.ID)
+	w.len(len(s.Matchers))
+	for _, m := range s.Matchers {
+		w.text(m.Name)
+		w.text(m.Value)
+		w.bool(m.IsRegex)
+		w.bool(m.IsEqual)
+	}
+	w.int(s.From)
+	w.int(s.Until)
+}
+
+func (r *reader) silence(version byte) *silence {
+	s := &silence{ID: r.text()}
+	if version == 1 {
+		labels := r.labels()
+		for _, name := range slices.Sorted(maps.Keys(labels)) {
+			s.Matchers = append(s.Matchers, rule.Matcher{Name: name, Value: labels[name], IsEqual: true})
+		}
+	} else {
+		for range r.len() {
+			s.Matchers = append(s.Matchers, rule.Matcher{Name: r.text(), Value: r.text(), IsRegex: r.bool(), IsEqual: r.bool()})
+		}
+		s.From = r.int()
+	}
+	s.Until = r.int()
+	var err error
+	if s.match, err = rule.Matching(s.Matchers); err != nil {
+		r.fail()
+	}
+	return s
 }
 
 // sequences leaves out those that the next instance begins above anyway.
@@ -141,7 +178,7 @@ func (w *writer) ring(r *ring) {
 
 // Restore rebuilds an engine from a snapshot. versions and commands are all that are known, in force or not.
 func Restore(place Place, snapshot []byte, versions []Version, commands []Command) (*Engine, error) {
-	if len(snapshot) == 0 || snapshot[0] != snapshotVersion {
+	if len(snapshot) == 0 || snapshot[0] < 1 || snapshot[0] > snapshotVersion {
 		return nil, fmt.Errorf("%w: a snapshot of a format that this version does not know", ErrDamaged)
 	}
 	r := &reader{b: snapshot[1:]}
@@ -153,9 +190,7 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 		e.seqs[fp] = r.int()
 	}
 	for range r.len() {
-		s := &silence{ID: r.text(), Matchers: r.labels(), Until: r.int()}
-		e.quiets = append(e.quiets, s)
-		e.insert(input{tick: max(s.Until, e.last+1), command: &Command{Kind: CommandExpire, Silence: s.ID}})
+		e.silence(r.silence(snapshot[0]), e.last)
 	}
 	if err := e.restoreRules(r, versions); err != nil {
 		return nil, err

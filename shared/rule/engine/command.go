@@ -1,23 +1,18 @@
 package engine
 
 import (
+	"maps"
 	"slices"
+
+	"github.com/logmill/logmill/shared/rule"
 )
 
 // silence keeps alerts quiet while it lasts. It does not change what fires: bridges look at the event's mark.
 type silence struct {
-	ID       string
-	Matchers map[string]string
-	Until    int64 // tick
-}
-
-func (s *silence) covers(labels map[string]string) bool {
-	for k, v := range s.Matchers {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return true
+	ID          string
+	Matchers    []rule.Matcher
+	From, Until int64 // ticks: it covers From … Until-1
+	match       func(labels map[string]string) bool
 }
 
 // commands carries out what people did, after the tick's own decisions.
@@ -32,21 +27,42 @@ func (e *Engine) commands(t int64) {
 func (e *Engine) carryOut(c *Command, t int64) {
 	switch c.Kind {
 	case CommandSilence:
-		s := &silence{ID: c.Silence, Matchers: c.Matchers, Until: tickOf(c.Until)}
-		e.quiets = append(e.quiets, s)
-		e.insert(input{tick: max(s.Until, t+1), command: &Command{ID: c.ID, Kind: CommandExpire, Silence: c.Silence}})
+		e.unsilence(c.Silence)
+		match, err := rule.Matching(c.Matchers)
+		if s := (&silence{ID: c.Silence, Matchers: c.Matchers, From: tickOf(c.From), Until: tickOf(c.Until), match: match}); err == nil && s.Until > t {
+			e.silence(s, t)
+		}
 		e.requiet(t)
 	case CommandExpire:
-		before := len(e.quiets)
-		e.quiets = slices.DeleteFunc(e.quiets, func(s *silence) bool { return s.ID == c.Silence })
-		if len(e.quiets) != before {
-			e.requiet(t)
-		}
+		e.unsilence(c.Silence)
+		e.requiet(t)
+	case commandTurn:
+		e.quiets = slices.DeleteFunc(e.quiets, func(s *silence) bool { return s.Until <= t })
+		e.requiet(t)
 	default:
-		if i := e.firing(c.Fingerprint); i != nil {
+		if i := e.firing(c.Fingerprint); i != nil && (c.Starts == 0 || c.Starts == i.alert.Starts*Tick) {
 			e.handle(i, c, t)
 		}
 	}
+}
+
+// silence takes one in, by id so that of two that cover an alert always the same one is told, and plans its beginning and end.
+func (e *Engine) silence(s *silence, t int64) {
+	k, _ := slices.BinarySearchFunc(e.quiets, s.ID, func(q *silence, id string) int { return compareIDs(q.ID, id) })
+	e.quiets = slices.Insert(e.quiets, k, s)
+	for _, turn := range []int64{s.From, s.Until} {
+		if turn > t {
+			e.insert(input{tick: turn, command: &Command{Kind: commandTurn, Silence: s.ID}})
+		}
+	}
+}
+
+// unsilence forgets a silence and its turns: a turn left behind would hold back early decisions that a restored engine takes.
+func (e *Engine) unsilence(id string) {
+	e.quiets = slices.DeleteFunc(e.quiets, func(s *silence) bool { return s.ID == id })
+	e.future = slices.DeleteFunc(e.future, func(in input) bool {
+		return in.command != nil && in.command.Kind == commandTurn && in.command.Silence == id
+	})
 }
 
 // requiet tells of each firing alert that has come under a silence or out of one.
@@ -67,11 +83,22 @@ func (e *Engine) requiet(t int64) {
 // quietFor is the silence that covers an instance, "" for none.
 func (e *Engine) quietFor(i *instance, t int64) string {
 	for _, s := range e.quiets {
-		if t < s.Until && s.covers(i.allLabels()) {
+		if s.From <= t && t < s.Until && s.match(i.silenceLabels()) {
 			return s.ID
 		}
 	}
 	return ""
+}
+
+// silenceLabels are what matchers see: the alert's labels, and besides severity, team and rule_id where no label has that name.
+func (i *instance) silenceLabels() map[string]string {
+	c := i.a.c
+	out := map[string]string{"severity": c.Severity, "rule_id": c.ID}
+	if c.Team != "" {
+		out["team"] = c.Team
+	}
+	maps.Copy(out, i.allLabels())
+	return out
 }
 
 func (e *Engine) firing(fingerprint string) *instance {

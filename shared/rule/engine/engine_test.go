@@ -296,7 +296,7 @@ func TestCommands(t *testing.T) {
 	s.want("1.25 r1 firing early web value=1", "1.25 r1 confirmed web value=1")
 	fp := s.all[0].Fingerprint
 	require.NoError(t, s.e.Schedule(nil, []Command{{ID: 1, Effective: at(2.5), Kind: CommandAcknowledge, Fingerprint: fp, Who: "ann", Note: "mine"},
-		{ID: 2, Effective: at(3), Kind: CommandSilence, Silence: "s1", Matchers: map[string]string{"service": "web"}, Until: at(4)},
+		{ID: 2, Effective: at(3), Kind: CommandSilence, Silence: "s1", Matchers: equals("service", "web"), Until: at(4)},
 		{ID: 3, Effective: at(4.5), Kind: CommandResolve, Fingerprint: fp, Who: "bob"}}))
 	s.fold(line{at: 4.1})
 	s.advance(6)
@@ -306,8 +306,12 @@ func TestCommands(t *testing.T) {
 	s.advance(8)
 	s.want() // still the same breach
 	s.advance(20)
+	require.NoError(t, s.e.Schedule(nil, []Command{{ID: 4, Effective: at(21), Kind: CommandAcknowledge, Fingerprint: fp, Starts: s.all[0].Starts, Who: "ann"},
+		{ID: 5, Effective: at(22), Kind: CommandNote, Fingerprint: fp, Starts: at(20.25), Note: "again"}}))
 	s.fold(line{at: 20.1})
 	s.want("20.25 r1 firing early web value=1")
+	s.advance(22)
+	s.want("20.25 r1 confirmed web value=1", "22 r1 updated manual web value=1") // the first was meant for the episode before
 }
 
 func TestGroupsAreBornAndForgotten(t *testing.T) {

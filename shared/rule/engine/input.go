@@ -27,10 +27,11 @@ type Command struct {
 	Effective   int64
 	Kind        string // resolve, acknowledge or note (of Fingerprint); silence or expire (of a silence)
 	Fingerprint string
+	Starts      int64 // of the episode, as announced, ns: one that began since is not meant; 0 = whichever fires
 	Who, Note   string
-	Silence     string            // id
-	Matchers    map[string]string // of a silence: labels, all of which an alert must have
-	Until       int64             // of a silence, ns
+	Silence     string // id; a silence command replaces the silence that has it already
+	Matchers    []rule.Matcher
+	From, Until int64 // of a silence, ns
 }
 
 // Kinds of commands.
@@ -40,6 +41,7 @@ const (
 	CommandNote        = "note"
 	CommandSilence     = "silence"
 	CommandExpire      = "expire"
+	commandTurn        = "turn" // of a silence: it begins or ends by itself
 )
 
 // input is a version or a command, in force from a tick on.
@@ -58,8 +60,11 @@ func (e *Engine) insert(in input) {
 }
 
 func (in *input) order() int {
-	if in.version != nil {
+	switch {
+	case in.version != nil:
 		return 0
+	case in.command.Kind == commandTurn:
+		return 2
 	}
 	return 1
 }
@@ -68,22 +73,26 @@ func (in *input) id() string {
 	if in.version != nil {
 		return fmt.Sprintf("%s/%09d", in.version.RuleID, in.version.Number)
 	}
+	if in.command.Kind == commandTurn {
+		return in.command.Silence
+	}
 	return fmt.Sprint(in.command.ID)
 }
 
 // Schedule makes versions and commands known. Each is given once. ErrLate: one takes effect where the engine has been already.
 func (e *Engine) Schedule(versions []Version, commands []Command) error {
+	late := func(t int64) bool { return !e.fresh && t <= max(e.last, e.folded) } // what was folded may have been decided early
 	for i := range versions {
 		v := &versions[i]
 		t := tickOf(v.Effective)
-		if !e.fresh && t <= max(e.last, e.folded) {
+		if late(t) {
 			return fmt.Errorf("version %d of rule %s: %w", v.Number, v.RuleID, ErrLate)
 		}
 		e.insert(input{tick: t, version: v, linked: e.compile(v)})
 	}
 	for i := range commands {
 		c := &commands[i]
-		if !e.fresh && tickOf(c.Effective) <= e.last {
+		if late(tickOf(c.Effective)) {
 			return fmt.Errorf("command %d: %w", c.ID, ErrLate)
 		}
 		e.insert(input{tick: tickOf(c.Effective), command: c})
@@ -180,8 +189,8 @@ func (e *Engine) adopt(old, next *active, t int64) {
 		i.a = next
 		next.instances[i.key] = i
 		e.attach(i)
-		if changed && i.alert.Phase == firing {
-			e.emit(i, Updated, ReasonSeverity, t, nil)
+		if i.alert.Phase == firing {
+			e.adapt(i, changed, t)
 		}
 		e.mark(i)
 	}
@@ -189,6 +198,19 @@ func (e *Engine) adopt(old, next *active, t int64) {
 	next.samples.s.users = append(next.samples.s.users, next)
 	next.samples.s.gen++
 	e.unlink(old)
+}
+
+// adapt tells of a firing alert whose severity changed, or whose labels brought it under a silence or out of one.
+func (e *Engine) adapt(i *instance, severity bool, t int64) {
+	quiet := e.quietFor(i, t)
+	moved := quiet != i.alert.Quiet
+	i.alert.Quiet = quiet
+	switch {
+	case severity:
+		e.emit(i, Updated, ReasonSeverity, t, nil)
+	case moved:
+		e.emit(i, Updated, ReasonManual, t, nil)
+	}
 }
 
 // detachKeeping takes an instance out of its groups without forgetting any: it is going to be attached again.

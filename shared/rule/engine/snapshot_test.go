@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -55,7 +56,11 @@ func newStorm(seed uint64) *storm {
 		}
 	}
 	s.commands = []Command{
-		{ID: 1, Effective: at(70), Kind: CommandSilence, Silence: "s", Matchers: map[string]string{"service": "a"}, Until: at(110)},
+		{ID: 1, Effective: at(70), Kind: CommandSilence, Silence: "s", Matchers: equals("service", "a"), Until: at(110)},
+		{ID: 3, Effective: at(120), Kind: CommandSilence, Silence: "t", Matchers: []rule.Matcher{{Name: "service", Value: "a|c", IsRegex: true}, {Name: "severity", Value: "medium", IsEqual: true}}, From: at(130), Until: at(190)},
+		{ID: 4, Effective: at(125), Kind: CommandSilence, Silence: "u", Matchers: []rule.Matcher{{Name: "service", Value: "b", IsEqual: false}}, From: at(145), Until: at(180)},
+		{ID: 5, Effective: at(160), Kind: CommandSilence, Silence: "t", Matchers: []rule.Matcher{{Name: "alertname", Value: "r[1-4]", IsRegex: true, IsEqual: true}}, From: at(130), Until: at(175)},
+		{ID: 6, Effective: at(170), Kind: CommandExpire, Silence: "u"},
 		{ID: 2, Effective: at(80), Kind: CommandResolve, Fingerprint: rule.Fingerprint("4", map[string]string{"service": "a"}), Who: "x"},
 	}
 	wm := 0.0
@@ -142,30 +147,19 @@ func TestBordersDoNotMatter(t *testing.T) {
 	}
 }
 
-// TestOldSnapshotsStayReadable reads a snapshot of each format that ever was.
+// goldens are snapshots of each format that ever was, and how much of the storm was over when it was taken.
+var goldens = []struct {
+	file string
+	of   float64
+}{{"testdata/snapshot-v1.bin", 0.5}, {"testdata/snapshot-v1-silence.bin", 0.4}, {"testdata/snapshot-v2.bin", 0.75}}
+
+// TestOldSnapshotsStayReadable goes on from each golden snapshot as the engine would have. WRITE_GOLDEN=1 writes the newest, for a new format only.
 func TestOldSnapshotsStayReadable(t *testing.T) {
 	t.Parallel()
 	s := newStorm(1)
-	half := len(s.steps) / 2
-	const file = "testdata/snapshot-v1.bin"
-	e := New(Place{All: true}, t0)
-	require.NoError(t, e.Schedule(s.versions, s.commands))
-	for _, st := range s.steps[:half] {
-		if len(st.lines) > 0 {
-			require.NoError(t, e.Fold(blockOf(t, records(st.lines, 0)), 0))
-		}
-		e.Advance(at(st.wm))
-	}
-	if os.Getenv("WRITE_GOLDEN") != "" {
-		require.NoError(t, os.WriteFile(file, e.Snapshot(), 0o600))
-	}
-	golden, err := os.ReadFile(file)
-	require.NoError(t, err)
-	old, err := Restore(Place{All: true}, golden, s.versions, s.commands)
-	require.NoError(t, err)
-	rest := func(e *Engine) []string {
+	play := func(e *Engine, steps []step) []string {
 		out := &script{t: t, e: e}
-		for _, st := range s.steps[half:] {
+		for _, st := range steps {
 			if len(st.lines) > 0 {
 				require.NoError(t, e.Fold(blockOf(t, records(st.lines, 0)), 0))
 			}
@@ -173,20 +167,37 @@ func TestOldSnapshotsStayReadable(t *testing.T) {
 		}
 		return out.said
 	}
-	require.Empty(t, differs(rest(e), rest(old)))
-	for cut := 1; cut < len(golden); cut += 13 {
-		_, err := Restore(Place{All: true}, golden[:cut], s.versions, s.commands)
-		require.ErrorIs(t, err, ErrDamaged, "cut at %d", cut)
+	for i, g := range goldens {
+		past := int(float64(len(s.steps)) * g.of)
+		e := New(Place{All: true}, t0)
+		require.NoError(t, e.Schedule(s.versions, s.commands))
+		play(e, s.steps[:past])
+		if os.Getenv("WRITE_GOLDEN") != "" && i == len(goldens)-1 {
+			require.NoError(t, os.WriteFile(g.file, e.Snapshot(), 0o600))
+		}
+		golden, err := os.ReadFile(g.file)
+		require.NoError(t, err)
+		old, err := Restore(Place{All: true}, golden, s.versions, s.commands)
+		require.NoError(t, err, g.file)
+		require.Equal(t, i > 0, len(old.quiets) > 0, "%s has silences", g.file)
+		require.Equal(t, i == len(goldens)-1, bytes.Equal(golden, old.Snapshot()), "%s: the newest format is written as it was read", g.file)
+		require.Empty(t, differs(play(e, s.steps[past:]), play(old, s.steps[past:])), g.file)
+		for cut := 1; cut < len(golden); cut += 13 {
+			_, err := Restore(Place{All: true}, golden[:cut], s.versions, s.commands)
+			require.ErrorIs(t, err, ErrDamaged, "%s cut at %d", g.file, cut)
+		}
 	}
 }
 
 func FuzzRestore(f *testing.F) {
 	s := newStorm(1)
-	golden, err := os.ReadFile("testdata/snapshot-v1.bin")
-	if err != nil {
-		f.Fatal(err)
+	for _, g := range goldens {
+		golden, err := os.ReadFile(g.file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(golden)
 	}
-	f.Add(golden)
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = Restore(Place{All: true}, b, s.versions, s.commands)
 		_, _ = DecodePartials(b)

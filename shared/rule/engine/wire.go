@@ -37,14 +37,6 @@ func (w *writer) texts(ss []string) {
 	}
 }
 
-func (w *writer) labels(m map[string]string) {
-	w.len(len(m))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		w.text(k)
-		w.text(m[k])
-	}
-}
-
 func (w *writer) fixed(f fixed) {
 	w.int(f.hi)
 	w.b = binary.LittleEndian.AppendUint64(w.b, f.lo)

@@ -202,7 +202,11 @@ func (s *Store) Inputs(ctx context.Context, since int64) (vs []engine.Version, c
 		if vs, err = versions(ctx, tx, since); err != nil {
 			return err
 		}
-		cs, err = commands(ctx, tx, since)
+		if cs, err = commands(ctx, tx, since); err != nil {
+			return err
+		}
+		quiet, err := silences(ctx, tx, since)
+		cs = append(cs, quiet...)
 		return err
 	})
 	if err != nil {
@@ -233,14 +237,14 @@ func versions(ctx context.Context, tx *sql.Tx, since int64) (out []engine.Versio
 }
 
 func commands(ctx context.Context, tx *sql.Tx, since int64) (out []engine.Command, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT seq, effective_ns, kind, fingerprint, who, note FROM alert_command WHERE seq > ? ORDER BY seq`, since)
+	rows, err := tx.QueryContext(ctx, `SELECT seq, effective_ns, kind, fingerprint, starts_ns, who, note FROM alert_command WHERE seq > ? ORDER BY seq`, since)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var c engine.Command
-		if err := rows.Scan(&c.ID, &c.Effective, &c.Kind, &c.Fingerprint, &c.Who, &c.Note); err != nil {
+		if err := rows.Scan(&c.ID, &c.Effective, &c.Kind, &c.Fingerprint, &c.Starts, &c.Who, &c.Note); err != nil {
 			return nil, err
 		}
 		out = append(out, c)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,6 +33,19 @@ func call(t *testing.T, method, url, body string, headers ...string) (int, http.
 	return resp.StatusCode, resp.Header, out
 }
 
+// documented checks an answer against a schema of the OpenAPI document.
+func documented(t *testing.T, base, schema string, answer map[string]any) {
+	t.Helper()
+	_, doc := get(t, base+"/api/openapi.json")
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
+	require.NoError(t, err)
+	c := jsonschema.NewCompiler()
+	require.NoError(t, c.AddResource("mem://openapi.json", parsed))
+	s, err := c.Compile("mem://openapi.json#/components/schemas/" + schema)
+	require.NoError(t, err)
+	require.NoError(t, s.Validate(answer))
+}
+
 const seedRule = `{"name":"high error rate","description":"d","condition":"COUNT(CASE WHEN level = 'error' THEN 1 END) * 100.0 / COUNT(*)","operator":">=","threshold":5,"time_window":5,"severity":"high","enabled":true}`
 
 func TestRuleLifeCycle(t *testing.T) {
@@ -48,7 +62,7 @@ func TestRuleLifeCycle(t *testing.T) {
 	require.Equal(t, 200, code, got)
 	require.Equal(t, "1m30s", got["time_window"])
 	code, _, _ = call(t, "PUT", one, seedRule, "If-Match", `"1"`)
-	require.Equal(t, 409, code, "somebody else was faster")
+	require.Equal(t, 412, code, "somebody else was faster")
 	code, _, got = call(t, "GET", rules, "")
 	require.Equal(t, 200, code)
 	require.Len(t, got["rules"], 9, "with the eight samples")
@@ -116,14 +130,28 @@ VALUES (?, UNIX_TIMESTAMP() * 1000000000, 0, 1, 1, 'r', 'shop', 'high', 'web', 9
 	require.Equal(t, "acknowledged", got["status"])
 	require.Equal(t, "ann", got["acknowledged_by"])
 	require.Len(t, got["history"], 2)
+	code, _, got = call(t, "PUT", url+"/api/alerts/"+id+"/acknowledge", `{"who":"bob"}`)
+	require.Equal(t, 409, code, "the second hears who was first")
+	require.Contains(t, got["detail"], "by ann")
+	code, _, _ = call(t, "PUT", url+"/api/alerts/"+id+"/note", `{"who":"bob"}`)
+	require.Equal(t, 400, code, "an empty note")
+	code, _, got = call(t, "PUT", url+"/api/alerts/"+id+"/note", `{"who":"bob","note":"it is the disk"}`)
+	require.Equal(t, 200, code)
+	require.Equal(t, []any{"it is the disk", "ann"}, []any{got["note"], got["acknowledged_by"]})
 	_, _, got = call(t, "GET", url+"/api/alerts/stats", "")
 	require.Equal(t, map[string]any{"acknowledged": 1.0}, got["by_status"])
 	code, _, _ = call(t, "PUT", url+"/api/alerts/"+id+"/resolve", `{"who":"ann"}`)
 	require.Equal(t, 200, code)
+	for _, kind := range []string{"resolve", "acknowledge"} {
+		code, _, _ = call(t, "PUT", url+"/api/alerts/"+id+"/"+kind, `{"who":"bob"}`)
+		require.Equal(t, 409, code, "it is being resolved: %s", kind)
+	}
 	_, err = db.Text.Exec(`UPDATE alert_instance SET ends_ns = starts_ns + 1`) // the evaluator does
 	require.NoError(t, err)
 	code, _, _ = call(t, "PUT", url+"/api/alerts/"+id+"/resolve", `{"who":"ann"}`)
 	require.Equal(t, 409, code)
+	code, _, _ = call(t, "PUT", url+"/api/alerts/"+id+"/note", `{"who":"ann","note":"post mortem"}`)
+	require.Equal(t, 200, code, "a note may come after the end")
 	code, _, _ = call(t, "GET", url+"/api/alerts/nothing", "")
 	require.Equal(t, 404, code)
 	_, _, got = call(t, "GET", url+"/api/alerts?state=resolved&severity=high", "")

@@ -41,11 +41,7 @@ func (s *server) listAlerts(c echo.Context) error {
 	now := s.Now().UnixNano()
 	f := store.AlertFilter{States: p.oneOf("state", alertStates), Severities: p.oneOf("severity", rule.Severities), Service: c.QueryParam("service"), Team: c.QueryParam("team"),
 		Rule: c.QueryParam("rule"), Start: p.time("start", now-int64(alertsRange)), End: p.time("end", now+int64(time.Minute)), Limit: p.number("limit", defaultLimit, maxLimit)}
-	if text := c.QueryParam("cursor"); text != "" {
-		b := store.AlertCursor{}
-		if n, err := fmt.Sscanf(text, "%d.%32s", &b.Starts, &b.Fingerprint); err != nil || n != 2 {
-			p.wrong("cursor", "is not one of ours")
-		}
+	if b := (store.AlertCursor{}); p.cursor("alerts", &b) {
 		f.Before = &b
 	}
 	if err := p.err(); err != nil {
@@ -72,8 +68,7 @@ func (s *server) alertList(c echo.Context, f store.AlertFilter) error {
 	}
 	out := alertsJSON{Alerts: rows}
 	if len(rows) == f.Limit && f.Limit > 0 {
-		at := rows[f.Limit-1].Cursor()
-		out.NextCursor = fmt.Sprintf("%d.%s", at.Starts, at.Fingerprint)
+		out.NextCursor = seal("alerts", rows[f.Limit-1].Cursor())
 	}
 	return c.JSON(http.StatusOK, out)
 }
@@ -101,7 +96,7 @@ func (s *server) getAlert(c echo.Context) error {
 	return c.JSON(http.StatusOK, a)
 }
 
-// handling is the body of PUT …/acknowledge and …/resolve.
+// handling is the body of PUT …/acknowledge, …/resolve and …/note.
 type handling struct {
 	Who  string `json:"who"`
 	Note string `json:"note"`
@@ -124,8 +119,8 @@ func (s *server) handleAlert(kind string) echo.HandlerFunc {
 		switch {
 		case h.Who == "" || len(h.Who) > maxWho:
 			return fault.Invalid("the request has mistakes", fault.Field{Name: "who", Reason: fmt.Sprintf("say who you are, in at most %d bytes", maxWho)})
-		case len(h.Note) > maxNote:
-			return fault.Invalid("the request has mistakes", fault.Field{Name: "note", Reason: fmt.Sprintf("is longer than %d bytes", maxNote)})
+		case len(h.Note) > maxNote || kind == store.KindNote && h.Note == "":
+			return fault.Invalid("the request has mistakes", fault.Field{Name: "note", Reason: fmt.Sprintf("must be 1 to %d bytes", maxNote)})
 		}
 		ctx := c.Request().Context()
 		if err := s.Rules.Command(ctx, c.Param("id"), kind, h.Who, h.Note); err != nil {

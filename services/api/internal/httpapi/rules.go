@@ -71,10 +71,11 @@ func fieldsOf(err error) (out []fault.Field) {
 	return []fault.Field{{Name: f.Field, Reason: reason}}
 }
 
-func idOf(c echo.Context) (int64, error) {
+// idOf is the id in the route, of a rule or whatever what says.
+func idOf(c echo.Context, what string) (int64, error) {
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil || id < 1 {
-		return 0, fault.NotFound("there is no rule %.80q", c.Param("id"))
+		return 0, fault.NotFound("there is no %s %.80q", what, c.Param("id"))
 	}
 	return id, nil
 }
@@ -98,7 +99,7 @@ func ifMatch(c echo.Context) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, fault.Invalid("If-Match must be the rule's ETag")
+		return 0, fault.Stale("If-Match is no ETag of ours: it stands in the answer to a GET")
 	}
 	return n, nil
 }
@@ -131,10 +132,8 @@ func (s *server) listRules(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
 	p.only("team", "limit", "cursor")
 	limit := p.number("limit", defaultLimit, maxLimit)
-	after, err := strconv.ParseInt("0"+c.QueryParam("cursor"), 10, 64)
-	if err != nil {
-		p.wrong("cursor", "is not one of ours")
-	}
+	var after int64
+	p.cursor("rules", &after)
 	if err := p.err(); err != nil {
 		return err
 	}
@@ -144,13 +143,13 @@ func (s *server) listRules(c echo.Context) error {
 	}
 	out := rulesJSON{Rules: rows}
 	if len(rows) == limit && limit > 0 {
-		out.NextCursor = strconv.FormatInt(rows[limit-1].ID, 10)
+		out.NextCursor = seal("rules", rows[limit-1].ID)
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
 func (s *server) getRule(c echo.Context) error {
-	id, err := idOf(c)
+	id, err := idOf(c, "rule")
 	if err != nil {
 		return err
 	}
@@ -162,7 +161,7 @@ func (s *server) getRule(c echo.Context) error {
 }
 
 func (s *server) putRule(c echo.Context) error {
-	id, err := idOf(c)
+	id, err := idOf(c, "rule")
 	if err != nil {
 		return err
 	}
@@ -182,7 +181,7 @@ func (s *server) putRule(c echo.Context) error {
 }
 
 func (s *server) deleteRule(c echo.Context) error {
-	id, err := idOf(c)
+	id, err := idOf(c, "rule")
 	if err != nil {
 		return err
 	}
@@ -246,7 +245,7 @@ func (s *server) backtestBody(c echo.Context) error {
 }
 
 func (s *server) backtestRule(c echo.Context) error {
-	id, err := idOf(c)
+	id, err := idOf(c, "rule")
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Deps struct {
 	Search   Searcher
 	Windows  Windows
 	Rules    Rules
+	Silences Silences
 	Status   *status.Watch
 	Health   *obs.Health
 	Registry *prometheus.Registry
@@ -91,8 +92,14 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/alerts/active", s.activeAlerts)
 	e.GET("/api/alerts/stats", s.alertStats)
 	e.GET("/api/alerts/:id", s.getAlert)
-	e.PUT("/api/alerts/:id/acknowledge", s.handleAlert("acknowledge"))
-	e.PUT("/api/alerts/:id/resolve", s.handleAlert("resolve"))
+	e.PUT("/api/alerts/:id/acknowledge", s.handleAlert(store.KindAcknowledge))
+	e.PUT("/api/alerts/:id/resolve", s.handleAlert(store.KindResolve))
+	e.PUT("/api/alerts/:id/note", s.handleAlert(store.KindNote))
+	e.POST("/api/silences", s.createSilence)
+	e.GET("/api/silences", s.listSilences)
+	e.GET("/api/silences/:id", s.getSilence)
+	e.PUT("/api/silences/:id", s.putSilence)
+	e.DELETE("/api/silences/:id", s.expireSilence)
 	return e
 }
 

@@ -35,6 +35,7 @@ type AlertRow struct {
 	AcknowledgedBy string            `json:"acknowledged_by"`
 	AcknowledgedAt *time.Time        `json:"acknowledged_at"`
 	Note           string            `json:"note"`
+	SilencedBy     string            `json:"silenced_by"` // the silence's id
 	Labels         map[string]string `json:"labels"`
 	Evidence       json.RawMessage   `json:"evidence"`
 	History        []HistoryRow      `json:"history,omitempty"`
@@ -78,29 +79,18 @@ const stateSQL = ` AND (CASE WHEN i.ends_ns > 0 THEN 'resolved' WHEN EXISTS (SEL
 
 // Alerts are episodes, newest first.
 func (s *Store) Alerts(ctx context.Context, f AlertFilter) (out []AlertRow, err error) {
-	q, args := alertSelect, []any{}
-	add := func(clause string, vs ...any) { q += clause; args = append(args, vs...) }
-	in := func(clause string, vs []string) {
-		if len(vs) > 0 {
-			add(clause + strings.TrimSuffix(strings.Repeat("?,", len(vs)), ",") + ")")
-			for _, v := range vs {
-				args = append(args, v)
-			}
-		}
-	}
-	in(stateSQL, f.States)
-	in(` AND i.severity IN (`, f.Severities)
-	for clause, v := range map[string]string{` AND i.service = ?`: f.Service, ` AND i.team = ?`: f.Team, ` AND i.rule_id = ?`: f.Rule} {
-		if v != "" {
-			add(clause, v)
-		}
-	}
-	add(` AND i.starts_ns >= ? AND i.starts_ns < ?`, f.Start, f.End)
+	q := where{text: alertSelect}
+	q.in(stateSQL, f.States)
+	q.in(` AND i.severity IN (`, f.Severities)
+	q.equal(` AND i.service = ?`, f.Service)
+	q.equal(` AND i.team = ?`, f.Team)
+	q.equal(` AND i.rule_id = ?`, f.Rule)
+	q.add(` AND i.starts_ns >= ? AND i.starts_ns < ?`, f.Start, f.End)
 	if b := f.Before; b != nil {
-		add(` AND (i.starts_ns < ? OR i.starts_ns = ? AND i.fingerprint < ?)`, b.Starts, b.Starts, b.Fingerprint)
+		q.add(` AND (i.starts_ns < ? OR i.starts_ns = ? AND i.fingerprint < ?)`, b.Starts, b.Starts, b.Fingerprint)
 	}
-	add(` ORDER BY i.starts_ns DESC, i.fingerprint DESC LIMIT ?`, f.Limit)
-	rows, err := s.db.Text.QueryContext(ctx, q, args...)
+	q.add(` ORDER BY i.starts_ns DESC, i.fingerprint DESC LIMIT ?`, f.Limit)
+	rows, err := s.db.Text.QueryContext(ctx, q.text, q.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +125,10 @@ func scanAlert(r scanner) (a AlertRow, err error) {
 		a.Status, a.EndsAt = "resolved", &t
 	}
 	var data struct {
-		Labels    map[string]string `json:"labels"`
-		Evidence  json.RawMessage   `json:"evidence"`
-		Condition struct {
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+		Evidence    json.RawMessage   `json:"evidence"`
+		Condition   struct {
 			Operator  string  `json:"operator"`
 			Threshold float64 `json:"threshold"`
 		} `json:"condition"`
@@ -145,6 +136,7 @@ func scanAlert(r scanner) (a AlertRow, err error) {
 	if err := json.Unmarshal(event, &data); err != nil {
 		return a, fmt.Errorf("reading alert %s: %w", a.ID, err)
 	}
+	a.SilencedBy = data.Annotations["silenced_by"]
 	a.Labels, a.Evidence, a.Operator, a.Threshold = data.Labels, data.Evidence, data.Condition.Operator, data.Condition.Threshold
 	if a.Evidence == nil {
 		a.Evidence = json.RawMessage("[]")
@@ -173,14 +165,24 @@ func (s *Store) Alert(ctx context.Context, id string) (AlertRow, error) {
 	if err != nil {
 		return AlertRow{}, err
 	}
-	a, err := scanAlert(s.db.Text.QueryRowContext(ctx, alertSelect+` AND i.fingerprint = ? AND i.starts_ns = ?`, fp, starts))
-	if errors.Is(err, sql.ErrNoRows) {
-		return a, fault.NotFound("there is no alert %.80q", id)
-	}
+	a, err := alert(ctx, s.db.Text, fp, starts)
 	if err != nil {
 		return a, err
 	}
 	a.History, err = s.history(ctx, &a)
+	return a, err
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func alert(ctx context.Context, q querier, fingerprint string, starts int64) (AlertRow, error) {
+	a, err := scanAlert(q.QueryRowContext(ctx, alertSelect+` AND i.fingerprint = ? AND i.starts_ns = ?`, fingerprint, starts))
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, fault.NotFound("there is no alert %s", AlertID(fingerprint, starts))
+	}
 	return a, err
 }
 
@@ -204,7 +206,15 @@ func (s *Store) history(ctx context.Context, a *AlertRow) (out []HistoryRow, err
 	return out, rows.Err()
 }
 
-// Command acknowledges or resolves a firing alert. It takes effect on the stream about two seconds later. NotFound, Conflict (a resolved alert).
+// Kinds of what people do to an alert.
+const (
+	KindAcknowledge = "acknowledge"
+	KindResolve     = "resolve"
+	KindNote        = "note"
+)
+
+// Command does something to an alert. It takes effect on the stream about two seconds later; a note may come after the end. NotFound, Conflict (a
+// transition that there is not).
 func (s *Store) Command(ctx context.Context, id, kind, who, note string) error {
 	fp, starts, err := parseAlertID(id)
 	if err != nil {
@@ -215,19 +225,37 @@ func (s *Store) Command(ctx context.Context, id, kind, who, note string) error {
 		if err != nil {
 			return err
 		}
-		var ends int64
-		err = tx.QueryRowContext(ctx, `SELECT ends_ns FROM alert_instance WHERE fingerprint = ? AND starts_ns = ?`, fp, starts).Scan(&ends)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return fault.NotFound("there is no alert %.80q", id)
-		case err != nil:
+		a, err := alert(ctx, tx, fp, starts)
+		if err != nil {
 			return err
-		case ends > 0:
-			return fault.Conflict("the alert is resolved")
+		}
+		if err := allowed(ctx, tx, &a, kind); err != nil {
+			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO alert_command (seq, effective_ns, kind, fingerprint, starts_ns, who, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`, seq, effective, kind, fp, starts, who, note)
 		return err
 	})
+}
+
+// allowed: active → acknowledged → resolved, each once; whoever comes second hears who was first.
+func allowed(ctx context.Context, tx *sql.Tx, a *AlertRow, kind string) error {
+	if kind == KindNote {
+		return nil
+	}
+	if a.Status == "resolved" {
+		return fault.Conflict("the alert is resolved (%s)", a.Reason)
+	}
+	var resolver string
+	err := tx.QueryRowContext(ctx, `SELECT who FROM alert_command WHERE fingerprint = ? AND starts_ns = ? AND kind = 'resolve' LIMIT 1`, a.Fingerprint, a.starts).Scan(&resolver)
+	switch {
+	case err == nil:
+		return fault.Conflict("the alert is being resolved by %s", resolver)
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	case kind == KindAcknowledge && a.AcknowledgedBy != "":
+		return fault.Conflict("the alert is acknowledged by %s already", a.AcknowledgedBy)
+	}
+	return nil
 }
 
 // AlertStats are counts of the episodes that began in a range.

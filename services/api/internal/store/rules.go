@@ -47,7 +47,7 @@ func tick(ctx context.Context, tx *sql.Tx) (seq, effective int64, err error) {
 	return seq, effective / engine.Tick * engine.Tick, err
 }
 
-// ChangeRule makes, replaces or deletes a rule. Faults: NotFound, Conflict (another version than Change.Version, or a name that is taken).
+// ChangeRule makes, replaces or deletes a rule. Faults: NotFound, Stale (another version than Change.Version), Conflict (a name that is taken).
 func (s *Store) ChangeRule(ctx context.Context, c Change) (row RuleRow, err error) {
 	raw, err := json.Marshal(c.Rule)
 	if err != nil {
@@ -96,7 +96,7 @@ func updateRule(ctx context.Context, tx *sql.Tx, c Change, raw []byte) (version 
 	case err != nil:
 		return 0, err
 	case c.Version != 0 && c.Version != version:
-		return 0, fault.Conflict("rule %d is at version %d, not %d: read it again", c.ID, version, c.Version)
+		return 0, fault.Stale("rule %d is at version %d, not %d: read it again", c.ID, version, c.Version)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE alert_rule SET name = ?, team = ?, version = ?, definition = ?, updated_at = UTC_TIMESTAMP(6), deleted_at = IF(?, UTC_TIMESTAMP(6), NULL) WHERE id = ?`,
 		c.Rule.Name, c.Rule.Team, version+1, string(raw), c.Delete, c.ID)

@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/fault"
+	"github.com/logmill/logmill/shared/rule"
+)
+
+// Silences keeps the silences.
+type Silences interface {
+	Silence(ctx context.Context, id int64) (store.SilenceRow, error)
+	Silences(ctx context.Context, f store.SilenceFilter) ([]store.SilenceRow, error)
+	ChangeSilence(ctx context.Context, c store.SilenceChange) (store.SilenceRow, error)
+}
+
+// silenceJSON is the body of POST and PUT. Moments are texts or numbers as in parameters: RFC 3339, Unix time, now+2h.
+type silenceJSON struct {
+	Matchers  []rule.Matcher  `json:"matchers"`
+	StartsAt  json.RawMessage `json:"starts_at"`
+	EndsAt    json.RawMessage `json:"ends_at"`
+	CreatedBy string          `json:"created_by"`
+	Comment   string          `json:"comment"`
+}
+
+// silencesJSON is the answer of GET /api/silences.
+type silencesJSON struct {
+	Silences   []store.SilenceRow `json:"silences"`
+	NextCursor string             `json:"next_cursor"`
+}
+
+var silenceStates = []string{store.SilencePending, store.SilenceActive, store.SilenceExpired}
+
+// moment reads a time of a body; absent is the zero time.
+func moment(raw json.RawMessage, now time.Time) (time.Time, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return time.Time{}, nil
+	}
+	text := string(raw)
+	if raw[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return time.Time{}, err
+		}
+	}
+	ns, err := query.ParseTime(text, now)
+	return time.Unix(0, ns).UTC(), err
+}
+
+// silenceBody reads a silence. What depends on the clock is checked where it is stored.
+func (s *server) silenceBody(c echo.Context) (rule.Silence, error) {
+	raw, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return rule.Silence{}, err
+	}
+	var b silenceJSON
+	if err := rule.Strict(raw, &b); err != nil {
+		return rule.Silence{}, fault.Invalid("reading the silence: " + err.Error())
+	}
+	out := rule.Silence{Matchers: b.Matchers, CreatedBy: b.CreatedBy, Comment: b.Comment}
+	if out.CreatedBy == "" {
+		out.CreatedBy = who(c)
+	}
+	var problems []fault.Field
+	for _, m := range []struct {
+		name string
+		raw  json.RawMessage
+		into *time.Time
+	}{{"starts_at", b.StartsAt, &out.StartsAt}, {"ends_at", b.EndsAt, &out.EndsAt}} {
+		if *m.into, err = moment(m.raw, s.Now()); err != nil {
+			problems = append(problems, fault.Field{Name: m.name, Reason: err.Error()})
+		}
+	}
+	if out.EndsAt.IsZero() && len(problems) == 0 {
+		problems = append(problems, fault.Field{Name: "ends_at", Reason: `is missing: a silence ends, say when (RFC 3339, or "now+2h")`})
+	}
+	if len(problems) > 0 {
+		return out, fault.Invalid("the silence has mistakes", problems...)
+	}
+	return out, nil
+}
+
+// changeSilence stores a change. Mistakes that the store finds in fields are the caller's.
+func (s *server) changeSilence(c echo.Context, change store.SilenceChange) (store.SilenceRow, error) {
+	row, err := s.Silences.ChangeSilence(c.Request().Context(), change)
+	var wrong *rule.FieldError
+	if errors.As(err, &wrong) {
+		return row, fault.Invalid("the silence has mistakes", fieldsOf(err)...)
+	}
+	return row, err
+}
+
+func silenceAnswer(c echo.Context, code int, row store.SilenceRow) error {
+	c.Response().Header().Set("ETag", etag(row.Version))
+	return c.JSON(code, row)
+}
+
+func (s *server) createSilence(c echo.Context) error {
+	body, err := s.silenceBody(c)
+	if err != nil {
+		return err
+	}
+	row, err := s.changeSilence(c, store.SilenceChange{Silence: body, Author: body.CreatedBy})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Location", fmt.Sprintf("/api/silences/%d", row.ID))
+	return silenceAnswer(c, http.StatusCreated, row)
+}
+
+func (s *server) listSilences(c echo.Context) error {
+	p := &params{c: c, now: s.Now()}
+	p.only("state", "created_by", "limit", "cursor")
+	f := store.SilenceFilter{States: p.oneOf("state", silenceStates), CreatedBy: c.QueryParam("created_by"), Limit: p.number("limit", defaultLimit, maxLimit)}
+	p.cursor("silences", &f.Before)
+	if err := p.err(); err != nil {
+		return err
+	}
+	rows, err := s.Silences.Silences(c.Request().Context(), f)
+	if err != nil {
+		return err
+	}
+	out := silencesJSON{Silences: rows}
+	if len(rows) == f.Limit && f.Limit > 0 {
+		out.NextCursor = seal("silences", rows[f.Limit-1].ID)
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+func (s *server) getSilence(c echo.Context) error {
+	id, err := idOf(c, "silence")
+	if err != nil {
+		return err
+	}
+	row, err := s.Silences.Silence(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return silenceAnswer(c, http.StatusOK, row)
+}
+
+func (s *server) putSilence(c echo.Context) error {
+	id, err := idOf(c, "silence")
+	if err != nil {
+		return err
+	}
+	seen, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	body, err := s.silenceBody(c)
+	if err != nil {
+		return err
+	}
+	author := who(c)
+	if author == "" {
+		author = body.CreatedBy
+	}
+	row, err := s.changeSilence(c, store.SilenceChange{ID: id, Version: seen, Silence: body, Author: author})
+	if err != nil {
+		return err
+	}
+	return silenceAnswer(c, http.StatusOK, row)
+}
+
+// expireSilence ends a silence now. It stays readable.
+func (s *server) expireSilence(c echo.Context) error {
+	id, err := idOf(c, "silence")
+	if err != nil {
+		return err
+	}
+	seen, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.changeSilence(c, store.SilenceChange{ID: id, Version: seen, Expire: true, Author: who(c)}); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

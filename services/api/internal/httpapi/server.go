@@ -43,6 +43,7 @@ type Deps struct {
 	Windows  Windows
 	Rules    Rules
 	Silences Silences
+	Audit    Audit
 	Status   *status.Watch
 	Health   *obs.Health
 	Registry *prometheus.Registry
@@ -100,6 +101,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/silences/:id", s.getSilence)
 	e.PUT("/api/silences/:id", s.putSilence)
 	e.DELETE("/api/silences/:id", s.expireSilence)
+	e.GET("/api/audit", s.listAudit)
 	return e
 }
 

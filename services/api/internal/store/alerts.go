@@ -232,9 +232,30 @@ func (s *Store) Command(ctx context.Context, id, kind, who, note string) error {
 		if err := allowed(ctx, tx, &a, kind); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO alert_command (seq, effective_ns, kind, fingerprint, starts_ns, who, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`, seq, effective, kind, fp, starts, who, note)
-		return err
+		if _, err := tx.ExecContext(ctx, `INSERT INTO alert_command (seq, effective_ns, kind, fingerprint, starts_ns, who, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`, seq, effective, kind, fp, starts, who, note); err != nil {
+			return err
+		}
+		before := handled{a.Status, a.AcknowledgedBy, a.Note}
+		return audit(ctx, tx, seq, entry{Who: who, Action: kind, Kind: AuditAlert, ID: id, Name: a.RuleName, Before: before, After: before.after(kind, who, note)})
 	})
+}
+
+// handled is what people can change about an alert, as the audit has it.
+type handled struct {
+	Status         string `json:"status"`
+	AcknowledgedBy string `json:"acknowledged_by"`
+	Note           string `json:"note"`
+}
+
+func (h handled) after(kind, who, note string) handled {
+	switch kind {
+	case KindAcknowledge:
+		h.Status, h.AcknowledgedBy = "acknowledged", who
+	case KindResolve:
+		h.Status = "resolved"
+	}
+	h.Note = note
+	return h
 }
 
 // allowed: active → acknowledged → resolved, each once; whoever comes second hears who was first.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/logmill/logmill/shared/fault"
@@ -59,12 +60,17 @@ func (s *Store) ChangeRule(ctx context.Context, c Change) (row RuleRow, err erro
 			return err
 		}
 		id, version := c.ID, 1
+		said := entry{Who: c.Author, Action: ActionCreate, Kind: AuditRule, Name: c.Rule.Name, After: c.Rule}
 		if id == 0 {
 			id, err = insertRule(ctx, tx, c, raw)
 		} else {
-			version, err = updateRule(ctx, tx, c, raw)
+			version, err = updateRule(ctx, tx, c, raw, &said)
 		}
 		if err != nil {
+			return err
+		}
+		said.ID = strconv.FormatInt(id, 10)
+		if err := audit(ctx, tx, seq, said); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO rule_version (seq, rule_id, version, effective_ns, definition, deleted, author, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`,
@@ -88,19 +94,23 @@ func insertRule(ctx context.Context, tx *sql.Tx, c Change, raw []byte) (int64, e
 	return r.LastInsertId()
 }
 
-func updateRule(ctx context.Context, tx *sql.Tx, c Change, raw []byte) (version int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT version FROM alert_rule WHERE id = ? AND deleted_at IS NULL FOR UPDATE`, c.ID).Scan(&version)
+func updateRule(ctx context.Context, tx *sql.Tx, c Change, raw []byte, said *entry) (version int, err error) {
+	old, err := scanRule(tx.QueryRowContext(ctx, ruleColumns+` WHERE id = ? AND deleted_at IS NULL FOR UPDATE`, c.ID))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, fault.NotFound("there is no rule %d", c.ID)
 	case err != nil:
 		return 0, err
-	case c.Version != 0 && c.Version != version:
-		return 0, fault.Stale("rule %d is at version %d, not %d: read it again", c.ID, version, c.Version)
+	case c.Version != 0 && c.Version != old.Version:
+		return 0, fault.Stale("rule %d is at version %d, not %d: read it again", c.ID, old.Version, c.Version)
+	}
+	said.Action, said.Before = ActionUpdate, old.Rule
+	if c.Delete {
+		said.Action, said.After = ActionDelete, nil
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE alert_rule SET name = ?, team = ?, version = ?, definition = ?, updated_at = UTC_TIMESTAMP(6), deleted_at = IF(?, UTC_TIMESTAMP(6), NULL) WHERE id = ?`,
-		c.Rule.Name, c.Rule.Team, version+1, string(raw), c.Delete, c.ID)
-	return version + 1, err
+		c.Rule.Name, c.Rule.Team, old.Version+1, string(raw), c.Delete, c.ID)
+	return old.Version + 1, err
 }
 
 const ruleColumns = `SELECT id, version, definition, created_at, updated_at FROM alert_rule`

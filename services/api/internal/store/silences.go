@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/logmill/logmill/shared/fault"
@@ -111,7 +112,8 @@ func (s *Store) ChangeSilence(ctx context.Context, c SilenceChange) (row Silence
 		if err != nil {
 			return err
 		}
-		version, err := settle(ctx, tx, &c)
+		said := entry{Who: c.Author, Action: ActionCreate, Kind: AuditSilence}
+		version, err := settle(ctx, tx, &c, &said)
 		if err != nil {
 			return err
 		}
@@ -121,6 +123,10 @@ func (s *Store) ChangeSilence(ctx context.Context, c SilenceChange) (row Silence
 		}
 		id, err := putSilence(ctx, tx, &c, version, raw)
 		if err != nil {
+			return err
+		}
+		said.ID, said.After = strconv.FormatInt(id, 10), c.Silence
+		if err := audit(ctx, tx, seq, said); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO silence_version (seq, silence_id, version, effective_ns, definition, expired, author, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`,
@@ -134,7 +140,7 @@ func (s *Store) ChangeSilence(ctx context.Context, c SilenceChange) (row Silence
 }
 
 // settle completes a change against the clock and the silence as it is, and returns the version that it makes.
-func settle(ctx context.Context, tx *sql.Tx, c *SilenceChange) (version int, err error) {
+func settle(ctx context.Context, tx *sql.Tx, c *SilenceChange, said *entry) (version int, err error) {
 	var now time.Time
 	if err := tx.QueryRowContext(ctx, `SELECT UTC_TIMESTAMP(6)`).Scan(&now); err != nil {
 		return 0, err
@@ -145,6 +151,7 @@ func settle(ctx context.Context, tx *sql.Tx, c *SilenceChange) (version int, err
 		return 1, settleNew(ctx, tx, s, now)
 	}
 	old, err := silence(tx.QueryRowContext(ctx, silenceColumns+` WHERE id = ? FOR UPDATE`, c.ID), c.ID)
+	said.Action, said.Before = ActionUpdate, old.Silence
 	switch {
 	case err != nil:
 		return 0, err
@@ -153,6 +160,7 @@ func settle(ctx context.Context, tx *sql.Tx, c *SilenceChange) (version int, err
 	case old.State == SilenceExpired:
 		return 0, fault.Conflict("silence %d has expired: make a new one", c.ID)
 	case c.Expire:
+		said.Action = ActionExpire
 		*s = old.Silence
 		s.EndsAt = now
 		if s.StartsAt.After(now) {

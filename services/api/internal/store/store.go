@@ -1,4 +1,4 @@
-// Package store reads what other services wrote to MySQL, and keeps the api's own tables: alert_rule, rule_version, alert_silence, silence_version, alert_command and rule_clock.
+// Package store reads what other services wrote to MySQL, and keeps the api's own tables: alert_rule, rule_version, alert_silence, silence_version, alert_command, audit and rule_clock.
 package store
 
 import (

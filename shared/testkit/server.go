@@ -40,6 +40,12 @@ func servers(t testing.TB, which string) map[string]string {
 	return env
 }
 
+// Alertmanager is the path of Debian's Alertmanager, which is fetched when it is not there yet. The test runs it itself.
+func Alertmanager(t testing.TB) string {
+	t.Helper()
+	return servers(t, "alertmanager")["PROGRAM"]
+}
+
 var (
 	startedMu sync.Mutex
 	started   = map[string]map[string]string{}

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/bridge"
 	"github.com/logmill/logmill/services/alert-evaluator/internal/relay"
 	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
 	"github.com/logmill/logmill/shared/app"
@@ -43,12 +44,17 @@ type App struct {
 	health   *obs.Health
 	registry *prometheus.Registry
 	metrics  *metrics
+	bridges  bridge.File
 	listener net.Listener
 	stack    app.Stack
 }
 
 // New binds the listener; MySQL and Kafka may still be away.
 func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
+	bridges, err := bridge.Load(cfg.BridgesFile)
+	if err != nil {
+		return nil, fmt.Errorf("ALERT_BRIDGES_FILE: %w", err)
+	}
 	db, err := mysqlx.Open(cfg.MySQL)
 	if err != nil {
 		return nil, err
@@ -58,7 +64,7 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 		return nil, errors.Join(fmt.Errorf("listening (ALERT_EVALUATOR_PORT): %w", err), db.Close())
 	}
 	reg := obs.NewRegistry()
-	a := &App{cfg: cfg, log: log, db: db, health: &obs.Health{}, registry: reg, metrics: newMetrics(reg), listener: listener}
+	a := &App{cfg: cfg, log: log, db: db, health: &obs.Health{}, registry: reg, metrics: newMetrics(reg), bridges: bridges, listener: listener}
 	a.health.Add("mysql", db.Ping)
 	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
 	return a, nil
@@ -75,11 +81,29 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer a.startBridges(ctx, client)() // they need no MySQL: what fires is posted again while it is away, or everybody would be told that it is over
 	ps, err := a.open(ctx, client)
 	if err != nil {
 		return err
 	}
 	return a.route(ctx, ps, client)
+}
+
+// startBridges carries alert events to people until stop is called, which waits for the end.
+func (a *App) startBridges(ctx context.Context, client *bus.Client) (stop func()) {
+	if len(a.bridges.Receivers) == 0 {
+		return func() {}
+	}
+	set := bridge.New(a.cfg.Kafka, a.bridges, bridge.Deps{Client: client, Log: a.log, Registry: a.registry})
+	a.health.Add("bridges", set.Check)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := set.Run(ctx); err != nil {
+			a.log.Warn().Err(err).Msg("stopping the bridges")
+		}
+	})
+	return func() { cancel(); wg.Wait() }
 }
 
 // serve starts health and metrics; they answer before anything else is there.

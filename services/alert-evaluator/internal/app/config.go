@@ -14,8 +14,9 @@ type Config struct {
 	Log   config.Log
 	HTTP  config.HTTP
 
-	MaxAge time.Duration `env:"ALERT_MAX_AGE" envDefault:"5m" help:"decisions older than this, made after an outage, go to the history and not to alerts.fired; what fires still is sent at the end"`
-	Port   int           `env:"ALERT_EVALUATOR_PORT" envDefault:"8083" help:"port of the alert-evaluator's health and metrics"`
+	MaxAge      time.Duration `env:"ALERT_MAX_AGE" envDefault:"5m" help:"decisions older than this, made after an outage, go to the history and not to alerts.fired; what fires still is sent at the end"`
+	BridgesFile string        `env:"ALERT_BRIDGES_FILE" help:"YAML file that says who is told of alerts; empty = nobody"`
+	Port        int           `env:"ALERT_EVALUATOR_PORT" envDefault:"8083" help:"port of the alert-evaluator's health and metrics"`
 }
 
 // Validate implements config.Validator.

@@ -11,21 +11,32 @@ import (
 // active is what an Alertmanager must be told again and again: the alerts of one partition that fire, and the ends it was not told of yet.
 // Alertmanager knows an alert by its labels, we by its fingerprint: an alert whose severity changed is another one there, so the old one is ended.
 type active struct {
-	alerts map[string]amAlert   // by fingerprint, the ones that fire
-	ending map[string][]amAlert // by fingerprint, until told
+	base    string               // of links
+	alerts  map[string]amAlert   // by fingerprint, the ones that fire
+	ending  map[string][]amAlert // by fingerprint, until told
+	dropped func()               // an alert, or an end, is too many: it is posted once and not again
 }
 
-func newActive() *active {
-	return &active{alerts: map[string]amAlert{}, ending: map[string][]amAlert{}}
+func newActive(base string, dropped func()) *active {
+	return &active{base: base, alerts: map[string]amAlert{}, ending: map[string][]amAlert{}, dropped: dropped}
 }
 
 // restore takes in an event of alerts.state, in order of the topic. Nothing is due for it: the re-posting brings it.
 func (a *active) restore(e *contract.AlertEvent, verdict string) {
 	if verdict == outcomeSent && !resolved(e) {
-		a.alerts[e.Data.Fingerprint] = alertOf(e)
+		a.keep(e.Data.Fingerprint, alertOf(e, a.base))
 	} else {
 		delete(a.alerts, e.Data.Fingerprint)
 	}
+}
+
+// keep remembers what fires, up to a limit.
+func (a *active) keep(fp string, alert amAlert) {
+	if _, have := a.alerts[fp]; !have && len(a.alerts) >= maxActive {
+		a.dropped()
+		return
+	}
+	a.alerts[fp] = alert
 }
 
 // forget drops an alert whose state was deleted from alerts.state.
@@ -40,31 +51,40 @@ func (a *active) apply(e *contract.AlertEvent, verdict string) []amAlert {
 		delete(a.ending, fp)
 		return nil
 	case verdict == outcomeUnrouted:
-		a.end(fp, nil, e.Time)
-		return a.ending[fp]
+		return a.end(fp, nil, e.Time)
 	case resolved(e):
-		alert := alertOf(e)
+		alert := alertOf(e, a.base)
 		a.end(fp, alert.Labels, e.Time)
-		a.ending[fp] = append(a.ending[fp], alert)
-		return a.ending[fp]
+		return a.addEnd(fp, alert)
 	}
-	alert := alertOf(e)
-	a.end(fp, alert.Labels, e.Time)
-	a.ending[fp] = slices.DeleteFunc(a.ending[fp], func(old amAlert) bool { return maps.Equal(old.Labels, alert.Labels) }) // it fires again
-	if len(a.ending[fp]) == 0 {
+	alert := alertOf(e, a.base)
+	ends := slices.DeleteFunc(a.end(fp, alert.Labels, e.Time), func(old amAlert) bool { return maps.Equal(old.Labels, alert.Labels) }) // it fires again
+	if a.ending[fp] = ends; len(ends) == 0 {
 		delete(a.ending, fp)
 	}
-	a.alerts[fp] = alert
-	return append(slices.Clone(a.ending[fp]), alert)
+	a.keep(fp, alert)
+	return append(slices.Clone(ends), alert)
 }
 
-// end stops an alert from being posted again, and ends it at Alertmanager unless it goes on there under the same labels.
-func (a *active) end(fp string, labels map[string]string, at time.Time) {
+// end stops an alert from being posted again, and ends it at Alertmanager unless it goes on there under the same labels. It returns the ends to tell.
+func (a *active) end(fp string, labels map[string]string, at time.Time) []amAlert {
 	old, ok := a.alerts[fp]
 	delete(a.alerts, fp)
 	if ok && !maps.Equal(old.Labels, labels) {
-		a.ending[fp] = append(a.ending[fp], old.endedAt(at))
+		return a.addEnd(fp, old.endedAt(at))
 	}
+	return a.ending[fp]
+}
+
+// addEnd remembers an end until it is told, up to a limit, and returns the ends to tell.
+func (a *active) addEnd(fp string, ended amAlert) []amAlert {
+	ends := append(a.ending[fp], ended)
+	if len(a.ending) >= maxActive && len(ends) == 1 || len(ends) > maxEnds {
+		a.dropped()
+		return ends
+	}
+	a.ending[fp] = ends
+	return ends
 }
 
 // told forgets the ends of an alert: Alertmanager has them, or will never take them.
@@ -72,17 +92,13 @@ func (a *active) told(fingerprint string) { delete(a.ending, fingerprint) }
 
 // due is all that must be posted again, in the order of fingerprints, in lots of at most maxPost alerts, each with its fingerprints.
 func (a *active) due() []lot {
-	fps := slices.Sorted(maps.Keys(a.alerts))
-	for fp := range a.ending {
-		if _, both := a.alerts[fp]; !both {
-			fps = append(fps, fp)
-		}
-	}
+	fps := slices.AppendSeq(slices.Collect(maps.Keys(a.alerts)), maps.Keys(a.ending))
+	slices.Sort(fps)
 	var lots []lot
-	for _, fp := range fps {
-		alerts := a.ending[fp]
+	for _, fp := range slices.Compact(fps) {
+		alerts := slices.Clone(a.ending[fp])
 		if alert, ok := a.alerts[fp]; ok {
-			alerts = append(slices.Clone(alerts), alert)
+			alerts = append(alerts, alert)
 		}
 		if n := len(lots); n == 0 || len(lots[n-1].alerts)+len(alerts) > maxPost {
 			lots = append(lots, lot{})
@@ -97,23 +113,4 @@ func (a *active) due() []lot {
 type lot struct {
 	alerts       []amAlert
 	fingerprints []string
-}
-
-// seen remembers the last sequence of each fingerprint, of at least the maxSeen that came last: two generations, the older one is dropped.
-type seen struct{ young, old map[string]int64 }
-
-// repeat tells whether an event of this sequence, or a later one, was had.
-func (s *seen) repeat(fingerprint string, sequence int64) bool {
-	last, ok := s.young[fingerprint]
-	if !ok {
-		last, ok = s.old[fingerprint]
-	}
-	return ok && sequence <= last
-}
-
-func (s *seen) add(fingerprint string, sequence int64) {
-	if s.young == nil || len(s.young) >= maxSeen {
-		s.young, s.old = map[string]int64{}, s.young
-	}
-	s.young[fingerprint] = sequence
 }

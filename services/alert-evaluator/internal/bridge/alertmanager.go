@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,7 +10,7 @@ import (
 	"github.com/logmill/logmill/shared/contract"
 )
 
-// amAlert is a postableAlert of Alertmanager's API v2. Without EndsAt Alertmanager resolves it resolve_timeout after the last post.
+// amAlert is a postableAlert of Alertmanager's API v2. EndsAt is nil while it fires.
 type amAlert struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
@@ -21,11 +19,12 @@ type amAlert struct {
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
-// alertOf is an event as Alertmanager takes it. An acknowledged alert fires like any other: whom to leave in peace is Alertmanager's to say.
-func alertOf(e *contract.AlertEvent) amAlert {
+// alertOf is an event as Alertmanager takes it; base is put before its link. An acknowledged alert fires like any other: not to post it would
+// resolve it, and whom to leave in peace is Alertmanager's to say.
+func alertOf(e *contract.AlertEvent, base string) amAlert {
 	labels := map[string]string{"severity": e.Data.Severity, "team": e.Data.Team}
 	maps.Copy(labels, e.Data.Labels)
-	a := amAlert{Labels: named(labels), Annotations: named(e.Data.Annotations), StartsAt: e.Data.StartsAt, GeneratorURL: e.Data.Links["rule"]}
+	a := amAlert{Labels: named(labels), Annotations: named(e.Data.Annotations), StartsAt: e.Data.StartsAt, GeneratorURL: base + e.Data.Links["rule"]}
 	if resolved(e) {
 		ends := e.Time
 		if e.Data.EndsAt != nil {
@@ -87,13 +86,4 @@ func plain(name string) string {
 		return "_" + out
 	}
 	return out
-}
-
-// encode is the body of a POST.
-func encode(alerts []amAlert) ([]byte, error) {
-	b, err := json.Marshal(alerts)
-	if err != nil {
-		return nil, fmt.Errorf("encoding alerts for Alertmanager: %w", err)
-	}
-	return b, nil
 }

@@ -31,8 +31,9 @@ type world struct {
 	pub   *bus.Transactional
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, kafka: testkit.Kafka(t)}
+func newWorld(t *testing.T, kafka config.Kafka) *world {
+	t.Helper()
+	w := &world{t: t, kafka: kafka}
 	pub, err := bus.NewTransactional(t.Context(), w.kafka, "test", "test-relay")
 	require.NoError(t, err)
 	w.pub = pub
@@ -55,8 +56,7 @@ func (w *world) say(e *contract.AlertEvent) {
 // run runs bridges until stop is called.
 func (w *world) run(f File) (stop func()) {
 	w.t.Helper()
-	set, err := New(w.kafka, f, zerolog.New(os.Stderr).Level(zerolog.WarnLevel), prometheus.NewRegistry())
-	require.NoError(w.t, err)
+	set := New(w.kafka, f, Deps{testkit.BusClient(w.t, w.kafka), zerolog.New(os.Stderr).Level(zerolog.WarnLevel), prometheus.NewRegistry()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- set.Run(ctx) }()
@@ -137,89 +137,86 @@ func webhookTo(name, url string, d Delivery) Receiver {
 // TestBridgesGoOnAfterARestart: what was delivered is not delivered again, what was not is, and a receiver that is stuck holds up no other.
 func TestBridgesGoOnAfterARestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	good, stuck := newInbox(t), newInbox(t)
-	stuck.code.Store(503)
-	f := File{Receivers: []Receiver{webhookTo("good", good.URL, quick()), webhookTo("stuck", stuck.URL, Delivery{Timeout: time.Second, Attempts: 100, Backoff: time.Minute, MaxBackoff: time.Minute})},
-		Routes: []Route{{Receiver: "good"}, {Receiver: "stuck"}}}
-	first := []*contract.AlertEvent{event("a", 1, "firing"), event("b", 1, "firing"), event("c", 1, "firing")}
-	w.say(first[0]) // before the bridges ever ran, but only just
-	stop := w.run(f)
-	w.say(first[1])
-	w.say(first[2])
-	good.await(t, first[0].ID, first[1].ID, first[2].ID)
-	stop() // in the middle: the stuck one is waiting to try again
+	testkit.EachKafka(t, func(t *testing.T, kafka config.Kafka) {
+		w := newWorld(t, kafka)
+		good, stuck := newInbox(t), newInbox(t)
+		stuck.code.Store(503)
+		f := File{Receivers: []Receiver{webhookTo("good", good.URL, quick()), webhookTo("stuck", stuck.URL, Delivery{Timeout: time.Second, Attempts: 100, Backoff: time.Minute, MaxBackoff: time.Minute})},
+			Routes: []Route{{Receiver: "good"}, {Receiver: "stuck"}}}
+		first := []*contract.AlertEvent{event("a", 1, "firing"), event("b", 1, "firing"), event("c", 1, "firing")}
+		w.say(first[0]) // before the bridges ever ran, but only just
+		stop := w.run(f)
+		w.say(first[1])
+		w.say(first[2])
+		good.await(t, first[0].ID, first[1].ID, first[2].ID)
+		stop() // in the middle: the stuck one is waiting to try again
 
-	second := []*contract.AlertEvent{event("a", 2, "resolved"), event("d", 1, "firing")}
-	w.say(second[0]) // while nobody runs
-	stuck.code.Store(200)
-	stop = w.run(f)
-	w.say(second[1])
-	good.await(t, second[0].ID, second[1].ID)
-	require.Empty(t, good.ids, "nothing that was delivered comes again after a clean stop")
-	stuck.await(t, first[0].ID, first[1].ID, first[2].ID, second[0].ID, second[1].ID)
-	stop()
+		second := []*contract.AlertEvent{event("a", 2, "resolved"), event("d", 1, "firing")}
+		w.say(second[0]) // while nobody runs
+		stuck.code.Store(200)
+		stop = w.run(f)
+		w.say(second[1])
+		good.await(t, second[0].ID, second[1].ID)
+		require.Empty(t, good.ids, "nothing that was delivered comes again after a clean stop")
+		stuck.await(t, first[0].ID, first[1].ID, first[2].ID, second[0].ID, second[1].ID)
+		stop()
+	})
 }
 
 func TestWhatIsRefusedGoesToTheDeadLetters(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	in := newInbox(t)
-	in.code.Store(410)
-	stop := w.run(File{Receivers: []Receiver{webhookTo("gone", in.URL, quick())}, Routes: []Route{{Receiver: "gone"}}})
-	e := event("a", 1, "firing")
-	w.say(e)
-	m := w.dead(1)[0]
-	headers := map[string]string{}
-	for _, h := range m.Headers {
-		headers[string(h.Key)] = string(h.Value)
-	}
-	d, err := contract.ParseDead(headers)
-	require.NoError(t, err)
-	require.Equal(t, contract.Dead{Error: `attempt 1 of 100: the receiver answered 410: ""`, Component: "bridge-gone", Topic: contract.TopicAlerts, Partition: contract.Home("a", w.kafka.Partitions)}, d)
-	require.Equal(t, e.ID, headers["original-ce_id"])
-	require.Equal(t, "a", string(m.Key))
-	back, err := contract.ParseAlert(m.Value)
-	require.NoError(t, err)
-	require.Equal(t, e, back)
-	stop()
+	testkit.EachKafka(t, func(t *testing.T, kafka config.Kafka) {
+		w := newWorld(t, kafka)
+		in := newInbox(t)
+		in.code.Store(410)
+		stop := w.run(File{Receivers: []Receiver{webhookTo("gone", in.URL, quick())}, Routes: []Route{{Receiver: "gone"}}})
+		e := event("a", 1, "firing")
+		w.say(e)
+		m := w.dead(1)[0]
+		headers := map[string]string{}
+		for _, h := range m.Headers {
+			headers[string(h.Key)] = string(h.Value)
+		}
+		d, err := contract.ParseDead(headers)
+		require.NoError(t, err)
+		require.Equal(t, contract.Dead{Error: `attempt 1 of 100: the receiver answered 410: ""`, Component: "bridge-gone", Topic: contract.TopicAlerts, Partition: contract.Home("a", w.kafka.Partitions)}, d)
+		require.Equal(t, e.ID, headers["original-ce_id"])
+		require.Equal(t, "a", string(m.Key))
+		back, err := contract.ParseAlert(m.Value)
+		require.NoError(t, err)
+		require.Equal(t, e, back)
+		stop()
 
-	in.code.Store(200)
-	w.run(File{Receivers: []Receiver{webhookTo("gone", in.URL, quick())}, Routes: []Route{{Receiver: "gone"}}})
-	w.say(event("a", 2, "firing"))
-	in.await(t, event("a", 2, "firing").ID)
-	require.Empty(t, in.ids, "a dead letter is done with")
+		in.code.Store(200)
+		w.run(File{Receivers: []Receiver{webhookTo("gone", in.URL, quick())}, Routes: []Route{{Receiver: "gone"}}})
+		w.say(event("a", 2, "firing"))
+		in.await(t, event("a", 2, "firing").ID)
+		require.Empty(t, in.ids, "a dead letter is done with")
+	})
 }
 
 // TestAlertmanagerIsToldOfWhatFiresAfterARestart: its offsets are past the alert, so only alerts.state knows of it.
 func TestAlertmanagerIsToldOfWhatFiresAfterARestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	posts := make(chan string, 1000)
-	am := httptest.NewServer(amHandler(posts))
-	t.Cleanup(am.Close)
-	f := File{Receivers: []Receiver{{Name: "pager", Alertmanager: &Alertmanager{URL: am.URL + "/", Resend: time.Minute, Delivery: quick()}}}, Routes: []Route{{Receiver: "pager"}}}
-	stop := w.run(f)
-	w.say(event("a", 1, "firing"))
-	w.say(event("b", 1, "firing"))
-	awaitPosts(t, posts, "a:high", "b:high")
-	w.say(event("b", 2, "resolved"))
-	awaitPosts(t, posts, "b:high!")
-	stop()
-	w.run(f)
-	awaitPosts(t, posts, "a:high")
-	w.say(event("c", 1, "firing"))
-	awaitPosts(t, posts, "c:high")
-	require.Empty(t, posts)
-}
-
-func TestWithoutReceiversItOnlyWaits(t *testing.T) {
-	t.Parallel()
-	set, err := New(config.Kafka{Brokers: []string{"127.0.0.1:1"}}, File{}, zerolog.Nop(), prometheus.NewRegistry())
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.NoError(t, set.Run(ctx))
+	testkit.EachKafka(t, func(t *testing.T, kafka config.Kafka) {
+		w := newWorld(t, kafka)
+		posts := make(chan string, 1000)
+		am := httptest.NewServer(amHandler(posts))
+		t.Cleanup(am.Close)
+		f := File{Receivers: []Receiver{{Name: "pager", Alertmanager: &Alertmanager{URL: am.URL + "/", Resend: time.Minute, Delivery: quick()}}}, Routes: []Route{{Receiver: "pager"}}}
+		stop := w.run(f)
+		w.say(event("a", 1, "firing"))
+		w.say(event("b", 1, "firing"))
+		awaitPosts(t, posts, "a:high", "b:high")
+		w.say(event("b", 2, "resolved"))
+		awaitPosts(t, posts, "b:high!")
+		stop()
+		w.run(f)
+		awaitPosts(t, posts, "a:high")
+		w.say(event("c", 1, "firing"))
+		awaitPosts(t, posts, "c:high")
+		require.Empty(t, posts)
+	})
 }
 
 func amHandler(posts chan<- string) http.Handler {

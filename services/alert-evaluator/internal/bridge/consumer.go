@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -38,6 +40,7 @@ type consumer struct {
 	ctx     context.Context // of Run, for the workers: sarama calls us without one
 	mu      sync.Mutex
 	workers map[int32]*worker
+	failure error // why alerts.fired is not read, or not all of it
 }
 
 func (c *consumer) group() string { return groupPrefix + c.to.Name }
@@ -48,6 +51,7 @@ func (c *consumer) run(ctx context.Context) error {
 	hook := bus.Hook{Load: c.load, Assigned: c.assigned, Revoked: c.revoked, Lost: c.lost}
 	sub, err := bus.NewSubscriber(c.cfg, c.group(), hook, c.log)
 	if err != nil {
+		c.fail(err)
 		return err
 	}
 	var offers sync.WaitGroup
@@ -61,7 +65,9 @@ func (c *consumer) run(ctx context.Context) error {
 	}
 	closed := sub.Close()
 	offers.Wait()
-	if err != nil && ctx.Err() == nil {
+	if ctx.Err() == nil {
+		err = errors.Join(errors.New("the subscription ended"), err)
+		c.fail(err)
 		return err
 	}
 	return closed
@@ -91,20 +97,27 @@ func (c *consumer) load(ctx context.Context, topic string, parts []int32) (map[i
 	if err != nil {
 		return nil, err
 	}
+	end, err := c.client.EndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
 	recent, err := c.client.OffsetsForTime(ctx, topic, c.started.Add(-firstLook))
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	c.failure = nil // a new assignment
+	c.mu.Unlock()
 	out := map[int32]int64{}
 	for _, p := range parts {
 		at, ok := next[p]
 		switch {
 		case !ok:
 			at = recent[p]
-		case at < first[p]:
-			c.log.Warn().Int32("partition", p).Int64("offset", at).Int64("first", first[p]).Msg("alert events were deleted before they were delivered")
+		case at < first[p] || at > end[p]: // retention passed us, or the topic lost its end
+			c.log.Error().Int32("partition", p).Int64("offset", at).Int64("first", first[p]).Int64("end", end[p]).Msg("alert events are gone before they were delivered")
 		}
-		out[p] = max(at, first[p])
+		out[p] = min(max(at, first[p]), end[p])
 	}
 	return out, nil
 }
@@ -138,21 +151,34 @@ func (c *consumer) revoked(claim *bus.Claim) {
 	}
 }
 
-func (c *consumer) lost(topic string, partition int32, want int64) {
-	c.log.Error().Str("topic", topic).Int32("partition", partition).Int64("offset", want).Msg("the broker does not have the offset to read on at; the partition waits for the next assignment")
+// lost happens when the log is cut between load and the first fetch: the next assignment begins where there is something.
+func (c *consumer) lost(_ string, partition int32, want int64) {
+	c.fail(fmt.Errorf("alerts.fired/%d does not have offset %d: it is not read before the next assignment", partition, want))
+}
+
+func (c *consumer) fail(err error) {
+	c.log.Error().Err(err).Msg("alert events are not carried on")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err
+}
+
+func (c *consumer) check() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failure
 }
 
 func (c *consumer) newWorker(claim *bus.Claim) *worker {
 	url, how := c.to.target()
 	retries := c.metrics.retries.WithLabelValues(c.to.Name)
 	w := &worker{
-		name: c.to.Name, file: c.file, out: c.to.outlet(), metrics: c.metrics, mark: claim.MarkStored, bury: c.bury,
+		name: c.to.Name, file: c.file, out: c.to.outlet(c.file.ExternalURL, c.metrics.dropped.WithLabelValues(c.to.Name).Inc), metrics: c.metrics, mark: claim.MarkStored, bury: c.bury,
 		log:  c.log.With().Int32("partition", claim.Partition).Logger(),
 		send: &deliverer{Delivery: how, url: url, client: c.http, now: time.Now, rand: rand.Float64, retried: retries.Inc},
 		in:   make(chan item), done: make(chan struct{}),
 	}
 	if c.to.Alertmanager != nil {
-		w.resend = c.to.Alertmanager.Resend
 		w.rebuild = func(ctx context.Context, f func(key, value []byte)) error { return c.rebuild(ctx, claim.Partition, f) }
 	}
 	return w

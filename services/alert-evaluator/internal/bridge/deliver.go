@@ -13,11 +13,8 @@ import (
 	"time"
 )
 
-// post is one thing to deliver. Its header is made anew for each attempt.
-type post struct {
-	body   []byte
-	header func(now time.Time) http.Header
-}
+// post is one thing to deliver, made anew for each attempt: signatures and ends carry the moment.
+type post func(now time.Time) (body []byte, header http.Header)
 
 // deliverer posts to one URL and tries again what may yet succeed.
 type deliverer struct {
@@ -93,11 +90,13 @@ func pause(ctx context.Context, wait time.Duration) error {
 func (d *deliverer) once(ctx context.Context, p post) *failure {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(p.body))
+	body, header := p(d.now())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(body))
 	if err != nil {
 		return &failure{err: errors.New("the url is not one"), permanent: true}
 	}
-	req.Header = p.header(d.now())
+	req.Header = header
+	req.Header.Set("User-Agent", userAgent)
 	resp, err := d.client.Do(req)
 	if err != nil {
 		return &failure{err: withoutURL(err)}

@@ -45,7 +45,9 @@ func (a *answers) deliverer(d Delivery) (*deliverer, *int) {
 		rand: func() float64 { return 0.5 }, retried: func() { *retries++ }}, retries
 }
 
-func aPost() post { return post{body: []byte("{}"), header: jsonHeader} }
+func aPost() post {
+	return func(time.Time) ([]byte, http.Header) { return []byte("{}"), http.Header{} }
+}
 
 func TestBackoffIsExponentialWithJitterAndBounded(t *testing.T) {
 	t.Parallel()

@@ -21,8 +21,9 @@ import (
 
 // File says who is told of what. The zero value tells nobody.
 type File struct {
-	Receivers []Receiver `yaml:"receivers"`
-	Routes    []Route    `yaml:"routes"`
+	ExternalURL string     `yaml:"external_url"` // of the api as people reach it, for the links of alerts
+	Receivers   []Receiver `yaml:"receivers"`
+	Routes      []Route    `yaml:"routes"`
 }
 
 // Receiver is one place that events go to: either an Alertmanager or a webhook.
@@ -43,7 +44,7 @@ type Delivery struct {
 // Alertmanager is a receiver that speaks Alertmanager's API v2.
 type Alertmanager struct {
 	URL      string        `yaml:"url"`    // without /api/v2/alerts
-	Resend   time.Duration `yaml:"resend"` // between posts of an alert that fires; 1 min, below Alertmanager's resolve_timeout
+	Resend   time.Duration `yaml:"resend"` // between posts of an alert that fires; 1 min
 	Delivery `yaml:",inline"`
 }
 
@@ -108,6 +109,9 @@ func Parse(text []byte, getenv func(string) string) (File, error) {
 // complete fills in what was left out and returns what is wrong.
 func (f *File) complete(getenv func(string) string) []error {
 	var problems []error
+	if f.ExternalURL = strings.TrimSuffix(f.ExternalURL, "/"); f.ExternalURL != "" && checkURL(f.ExternalURL) != nil {
+		problems = append(problems, errors.New("external_url is not one of http:// or https:// with a host"))
+	}
 	if n := len(f.Receivers); n > maxReceivers {
 		problems = append(problems, fmt.Errorf("%d receivers; at most %d are possible", n, maxReceivers))
 	}
@@ -147,8 +151,8 @@ func (r *Receiver) complete(getenv func(string) string) []error {
 func (a *Alertmanager) complete() []error {
 	a.Resend = or(a.Resend, defaultResend)
 	problems := append(checkURL(a.URL), a.Delivery.complete()...)
-	if a.Resend < minResend || a.Resend >= resolveTimeout {
-		problems = append(problems, fmt.Errorf("resend=%s is not within %s–%s: Alertmanager would resolve what still fires", a.Resend, minResend, resolveTimeout))
+	if a.Resend < minResend || a.Resend > maxResend {
+		problems = append(problems, fmt.Errorf("resend=%s is not within %s–%s", a.Resend, minResend, maxResend))
 	}
 	return problems
 }

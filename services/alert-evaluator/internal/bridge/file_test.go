@@ -16,6 +16,7 @@ func env(vars map[string]string) func(string) string {
 func TestParseFillsInDefaults(t *testing.T) {
 	t.Parallel()
 	f, err := Parse([]byte(`
+external_url: https://logs.example/
 receivers:
   - name: pager
     alertmanager: {url: "http://127.0.0.1:9093", resend: 2m, attempts: 3}
@@ -30,6 +31,7 @@ routes:
 `), env(map[string]string{"CHAT_SECRET": "s3cret"}))
 	require.NoError(t, err)
 	require.Equal(t, File{
+		ExternalURL: "https://logs.example",
 		Receivers: []Receiver{
 			{Name: "pager", Alertmanager: &Alertmanager{URL: "http://127.0.0.1:9093", Resend: 2 * time.Minute, Delivery: Delivery{10 * time.Second, 3, time.Second, time.Minute}}},
 			{Name: "chat", Webhook: &Webhook{URL: "https://chat.example/hook", SecretEnv: "CHAT_SECRET", secret: "s3cret", Delivery: Delivery{3 * time.Second, 8, time.Second, 5 * time.Minute}}},
@@ -41,9 +43,10 @@ routes:
 func TestParseJoinsAllProblems(t *testing.T) {
 	t.Parallel()
 	_, err := Parse([]byte(`
+external_url: logs.example
 receivers:
   - name: Pager!
-    alertmanager: {url: "ftp://secret-token.example", resend: 5m}
+    alertmanager: {url: "ftp://secret-token.example", resend: 11m}
   - name: chat
     webhook: {url: "http://ok", secret_env: UNSET, atempts: 3, backoff: 2m, max_backoff: 1m}
   - name: chat
@@ -57,7 +60,7 @@ routes:
     tema: [x]
 `), env(nil))
 	for _, want := range []string{
-		`atempts`, `tema`, `"Pager!": a name is`, `url is not one of`, `resend=5m0s`, `UNSET (secret_env) is not set`, `backoff=2m0s`,
+		`atempts`, `tema`, `"Pager!": a name is`, `url is not one of`, `resend=11m0s`, `external_url is not`, `UNSET (secret_env) is not set`, `backoff=2m0s`,
 		`"chat" is there twice`, `attempts=-1`, `timeout=1h`, `secret_env is empty`, `"both": it needs one of`, `no receiver "nobody"`, `severity "urgent"`,
 	} {
 		require.ErrorContains(t, err, want)

@@ -13,38 +13,41 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/testkit"
 )
 
-// childEnv makes the test binary a bridge and nothing else: "<brokers> <file>".
+// childEnv makes the test binary a bridge and nothing else: "<broker> <topic prefix> <file>".
 const childEnv = "LOGMILL_TEST_BRIDGE_CHILD"
 
 func TestMain(m *testing.M) {
-	if brokers, path, ok := strings.Cut(os.Getenv(childEnv), " "); ok {
-		child(brokers, path)
+	if args := strings.Split(os.Getenv(childEnv), " "); len(args) == 3 {
+		fmt.Fprintln(os.Stderr, "the child ended:", child(config.Kafka{Brokers: args[:1], TopicPrefix: args[1], Partitions: 3}, args[2]))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
 // child runs until it is killed.
-func child(brokers, path string) {
+func child(kafka config.Kafka, path string) error {
 	file, err := Load(path)
-	if err == nil {
-		var set *Set
-		if set, err = New(config.Kafka{Brokers: []string{brokers}, Partitions: 3}, file, zerolog.Nop(), prometheus.NewRegistry()); err == nil {
-			err = set.Run(context.Background())
-		}
+	if err != nil {
+		return err
 	}
-	fmt.Fprintln(os.Stderr, "the child ended:", err)
-	os.Exit(1)
+	client, err := bus.NewClient(kafka, "child")
+	if err != nil {
+		return err
+	}
+	return New(kafka, file, Deps{client, zerolog.Nop(), prometheus.NewRegistry()}).Run(context.Background())
 }
 
 // startChild starts a bridge in a process of its own; kill is kill -9.
 func (w *world) startChild(path string) (kill func()) {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+w.kafka.Brokers[0]+" "+path, "BRIDGE_TEST_SECRET=s3cret")
+	cmd.Env = append(os.Environ(), childEnv+"="+w.kafka.Brokers[0]+" "+w.kafka.TopicPrefix+" "+path, "BRIDGE_TEST_SECRET=s3cret")
 	cmd.Stderr = os.Stderr
 	require.NoError(w.t, cmd.Start())
 	killed := false
@@ -62,29 +65,31 @@ func (w *world) startChild(path string) (kill func()) {
 // TestNothingIsLostToAKill: a bridge is killed with kill -9 while it delivers, and the next one delivers all that is left.
 func TestNothingIsLostToAKill(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	in := newInbox(t)
-	path := filepath.Join(t.TempDir(), "bridges.yaml")
-	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `
+	testkit.EachKafka(t, func(t *testing.T, kafka config.Kafka) {
+		w := newWorld(t, kafka)
+		in := newInbox(t)
+		path := filepath.Join(t.TempDir(), "bridges.yaml")
+		require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `
 receivers: [{name: chat, webhook: {url: %q, secret_env: BRIDGE_TEST_SECRET, backoff: 50ms, max_backoff: 50ms, attempts: 100}}]
 routes: [{receiver: chat}]
 `, in.URL), 0o600))
-	var ids []string
-	for i := range 30 {
-		ids = append(ids, event(fmt.Sprint("f", i), 1, "firing").ID)
-		w.say(event(fmt.Sprint("f", i), 1, "firing"))
-	}
-	in.limit.Store(10)
-	kill := w.startChild(path)
-	var first []string
-	for len(first) < 10 {
-		first = append(first, <-in.ids)
-	}
-	kill()
-	in.limit.Store(1 << 30)
-	w.say(event("late", 1, "firing"))
-	w.startChild(path)
-	awaitPosts(t, in.ids, append(without(ids, first), contract.AlertID("late", t0, 1))...)
+		var ids []string
+		for i := range 30 {
+			ids = append(ids, event(fmt.Sprint("f", i), 1, "firing").ID)
+			w.say(event(fmt.Sprint("f", i), 1, "firing"))
+		}
+		in.limit.Store(10)
+		kill := w.startChild(path)
+		var first []string
+		for len(first) < 10 {
+			first = append(first, <-in.ids)
+		}
+		kill()
+		in.limit.Store(1 << 30)
+		w.say(event("late", 1, "firing"))
+		w.startChild(path)
+		awaitPosts(t, in.ids, append(without(ids, first), contract.AlertID("late", t0, 1))...)
+	})
 }
 
 func without(all, some []string) []string {
@@ -104,21 +109,23 @@ func without(all, some []string) []string {
 // TestTwoOfAGroupShare: when a second instance comes and the first one goes, partitions move and every event is delivered.
 func TestTwoOfAGroupShare(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	in := newInbox(t)
-	f := File{Receivers: []Receiver{webhookTo("chat", in.URL, quick())}, Routes: []Route{{Receiver: "chat"}}}
-	say := func(sequence int64) (ids []string) {
-		for i := range 12 {
-			e := event(fmt.Sprint("f", i), sequence, "firing")
-			w.say(e)
-			ids = append(ids, e.ID)
+	testkit.EachKafka(t, func(t *testing.T, kafka config.Kafka) {
+		w := newWorld(t, kafka)
+		in := newInbox(t)
+		f := File{Receivers: []Receiver{webhookTo("chat", in.URL, quick())}, Routes: []Route{{Receiver: "chat"}}}
+		say := func(sequence int64) (ids []string) {
+			for i := range 12 {
+				e := event(fmt.Sprint("f", i), sequence, "firing")
+				w.say(e)
+				ids = append(ids, e.ID)
+			}
+			return ids
 		}
-		return ids
-	}
-	stop := w.run(f)
-	awaitPosts(t, in.ids, say(1)...)
-	w.run(f)
-	awaitPosts(t, in.ids, say(2)...)
-	stop()
-	awaitPosts(t, in.ids, say(3)...)
+		stop := w.run(f)
+		awaitPosts(t, in.ids, say(1)...)
+		w.run(f)
+		awaitPosts(t, in.ids, say(2)...)
+		stop()
+		awaitPosts(t, in.ids, say(3)...)
+	})
 }

@@ -2,15 +2,23 @@ package bridge
 
 import "github.com/prometheus/client_golang/prometheus"
 
-type metrics struct{ events, retries *prometheus.CounterVec }
+type metrics struct {
+	events, retries, dropped *prometheus.CounterVec
+	delay                    *prometheus.HistogramVec
+}
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_bridge_events_total",
-			Help: "Alert events a receiver is done with, by what became of them: sent, dead, unrouted, silenced, or repeat."}, []string{"receiver", "outcome"}),
-		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_bridge_retries_total", Help: "Attempts to deliver that were made again."}, []string{"receiver"}),
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_bridge_" + name, Help: help}, append([]string{"receiver"}, labels...))
 	}
-	reg.MustRegister(m.events, m.retries)
+	m := &metrics{
+		events:  counter("events_total", "Alert events a receiver is done with, by what became of them: sent, dead, unrouted, silenced, acknowledged, or repeat.", "outcome"),
+		retries: counter("retries_total", "Attempts to deliver that were made again."),
+		dropped: counter("dropped_total", "Alerts, or ends of alerts, that an Alertmanager was posted once and is not posted again: more fire than are remembered."),
+		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "logmill_bridge_delivery_seconds",
+			Help: "From an event's being on alerts.fired to its having been taken by the receiver.", Buckets: prometheus.ExponentialBuckets(0.01, 3, 10)}, []string{"receiver"}),
+	}
+	reg.MustRegister(m.events, m.retries, m.dropped, m.delay)
 	return m
 }
 

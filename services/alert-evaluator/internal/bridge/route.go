@@ -8,11 +8,12 @@ import (
 
 // Outcomes of an event at a receiver, as the metric has them.
 const (
-	outcomeSent     = "sent"
-	outcomeDead     = "dead"
-	outcomeUnrouted = "unrouted"
-	outcomeSilenced = "silenced"
-	outcomeRepeat   = "repeat"
+	outcomeSent         = "sent"
+	outcomeDead         = "dead"
+	outcomeUnrouted     = "unrouted"
+	outcomeSilenced     = "silenced"
+	outcomeAcknowledged = "acknowledged"
+	outcomeRepeat       = "repeat"
 )
 
 // matches tells whether the route brings the event to its receiver.
@@ -31,16 +32,14 @@ func (r Route) matches(d *contract.AlertData) bool {
 	return true
 }
 
-// verdict is what a receiver shall do with an event: outcomeSent, outcomeUnrouted or outcomeSilenced. Silence comes before routes,
-// because an alert that leaves a receiver's routes is ended there, and a silenced one is not spoken of at all.
+// verdict is what shall become of an event at a receiver: outcomeSent, outcomeUnrouted or outcomeSilenced.
 func (f File) verdict(receiver string, d *contract.AlertData) string {
-	if d.Annotations[silencedBy] != "" {
+	routed := slices.ContainsFunc(f.Routes, func(r Route) bool { return r.Receiver == receiver && r.matches(d) })
+	switch {
+	case !routed:
+		return outcomeUnrouted
+	case d.Annotations[silencedBy] != "":
 		return outcomeSilenced
 	}
-	for _, r := range f.Routes {
-		if r.Receiver == receiver && r.matches(d) {
-			return outcomeSent
-		}
-	}
-	return outcomeUnrouted
+	return outcomeSent
 }

@@ -29,13 +29,12 @@ type worker struct {
 	file    File
 	out     outlet
 	send    *deliverer
-	resend  time.Duration // 0: never
 	metrics *metrics
 	log     zerolog.Logger
 	mark    func(next int64)                                           // all below next is done with
 	bury    func(ctx context.Context, it item, cause error) error      // fails only when ctx ends
 	rebuild func(ctx context.Context, f func(key, value []byte)) error // reads alerts.state; fails only when ctx ends
-	seen    seen
+	memory  memory
 	since   atomic.Int64 // Kafka's time of the event in hand, ns; 0 = none
 	in      chan item
 	done    chan struct{}
@@ -50,7 +49,7 @@ func (w *worker) run(ctx context.Context) {
 		if w.rebuild(ctx, func(key, value []byte) { w.restore(am, key, value) }) != nil {
 			return
 		}
-		t := time.NewTicker(w.resend)
+		t := time.NewTicker(am.resend)
 		defer t.Stop()
 		tick = t.C
 		w.repost(ctx, am) // at once: nobody may have posted for as long as we were away
@@ -98,60 +97,64 @@ func (w *worker) handle(ctx context.Context, it item) (outcome string, err error
 	if err != nil {
 		return outcomeDead, w.bury(ctx, it, err)
 	}
-	fp := e.Data.Fingerprint
-	if w.seen.repeat(fp, sequence) {
+	last, known := w.memory.get(e.Data.Fingerprint)
+	if known && sequence <= last.sequence {
 		return outcomeRepeat, nil
 	}
-	outcome, err = w.deliver(ctx, e, it)
-	if err == nil {
-		w.seen.add(fp, sequence)
+	verdict := w.file.verdict(w.name, &e.Data)
+	told := last.told || !known && verdict == outcomeSilenced && !begins(e) // somebody may have been told before we were started
+	if told && resolved(e) {
+		verdict = outcomeSent // whoever was told that it fires hears that it does not, silence or not: an incident must not stay open
+	}
+	if outcome, err = w.deliver(ctx, e, it, verdict); err == nil {
+		w.memory.put(e.Data.Fingerprint, past{sequence, !resolved(e) && (told || verdict == outcomeSent)})
 	}
 	return outcome, err
 }
 
-func (w *worker) deliver(ctx context.Context, e *contract.AlertEvent, it item) (outcome string, err error) {
-	verdict := w.file.verdict(w.name, &e.Data)
-	p, ok, err := w.out.next(e, it.value, verdict)
-	if err != nil {
-		return outcomeDead, w.bury(ctx, it, err)
-	}
-	if !ok {
-		return verdict, nil
+// begins tells whether an event is the first one of its alert's episode.
+func begins(e *contract.AlertEvent) bool {
+	return e.Type == contract.AlertFiring && e.Data.Reason != reasonRenotify && e.Data.Reason != reasonCatchUp
+}
+
+func (w *worker) deliver(ctx context.Context, e *contract.AlertEvent, it item, verdict string) (outcome string, err error) {
+	p, outcome := w.out.next(e, it.value, verdict)
+	if p == nil {
+		return outcome, nil
 	}
 	err = w.send.send(ctx, p)
 	if ctx.Err() != nil && err != nil {
 		return "", ctx.Err()
 	}
-	refused := (*failure)(nil)
-	if err == nil || errors.As(err, &refused) && refused.permanent {
+	if err == nil || final(err) {
 		w.out.told(e.Data.Fingerprint)
 	}
 	if err != nil {
 		return outcomeDead, w.bury(ctx, it, err)
 	}
-	return verdict, nil
+	w.metrics.delay.WithLabelValues(w.name).Observe(time.Since(it.time).Seconds())
+	return outcome, nil
 }
 
-// repost posts again what fires. One attempt: the next tick is the retry.
+func final(err error) bool {
+	refused := (*failure)(nil)
+	return errors.As(err, &refused) && refused.permanent
+}
+
+// repost posts again what fires. One attempt, and none for the rest when it fails: the next tick is the retry, and events wait behind this.
 func (w *worker) repost(ctx context.Context, am alertmanagerOutlet) {
 	for _, l := range am.due() {
-		p, err := alertsPost(l.alerts)
-		if err == nil {
-			if f := w.send.once(ctx, p); f != nil {
-				err = f
+		if f := w.send.once(ctx, am.post(l.alerts)); f != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			w.log.Warn().Err(f).Int("alerts", len(l.alerts)).Msg("posting what fires again; it is tried at the next turn")
+			if !f.permanent {
+				return
 			}
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			w.log.Warn().Err(err).Int("alerts", len(l.alerts)).Msg("posting what fires again; it is tried at the next turn")
-		}
-		refused := (*failure)(nil)
-		if err == nil || errors.As(err, &refused) && refused.permanent {
-			for _, fp := range l.fingerprints {
-				am.told(fp)
-			}
+		for _, fp := range l.fingerprints {
+			am.told(fp)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +36,7 @@ func newBench(t *testing.T, to Receiver, url string, client *http.Client) *bench
 	m := newMetrics(prometheus.NewRegistry())
 	d := Delivery{Timeout: 5 * time.Second, Attempts: 3, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
 	b.worker = &worker{
-		name: "r", file: File{Receivers: []Receiver{to}, Routes: []Route{{Receiver: "r", Severity: []string{"high", "critical"}}}}, out: to.outlet(), metrics: m, log: zerolog.Nop(),
+		name: "r", file: File{Receivers: []Receiver{to}, Routes: []Route{{Receiver: "r", Severity: []string{"high", "critical"}}}}, out: to.outlet("http://logs", m.dropped.WithLabelValues("r").Inc), metrics: m, log: zerolog.Nop(),
 		send: &deliverer{Delivery: d, url: url, client: client, now: time.Now, rand: func() float64 { return 1 }, retried: m.retries.WithLabelValues("r").Inc},
 		mark: func(next int64) { b.marked = append(b.marked, next) },
 		bury: func(ctx context.Context, it item, cause error) error {
@@ -44,9 +45,6 @@ func newBench(t *testing.T, to Receiver, url string, client *http.Client) *bench
 		},
 		rebuild: func(context.Context, func(key, value []byte)) error { return nil },
 		in:      make(chan item), done: make(chan struct{}),
-	}
-	if to.Alertmanager != nil {
-		b.resend = to.Alertmanager.Resend
 	}
 	return b
 }
@@ -266,4 +264,75 @@ func TestAlertmanagerIsToldAgainWhileItFires(t *testing.T) {
 		b.offer(item{taken: func() { released = true }})
 		require.True(t, released)
 	})
+}
+
+func acknowledged(d *contract.AlertData) { d.Annotations[acknowledgedBy] = "ann" }
+
+func reason(r string) func(*contract.AlertData) {
+	return func(d *contract.AlertData) { d.Reason = r }
+}
+
+// TestWhoWasToldHearsOfTheEnd: silences, acknowledgements and routes that changed keep nobody's incident open, and open none.
+func TestWhoWasToldHearsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	renotify := reason(reasonRenotify)
+	for name, c := range map[string]struct {
+		events []*contract.AlertEvent
+		sent   int
+		last   string
+	}{
+		"told, then silenced":                 {[]*contract.AlertEvent{event("f", 1, "firing"), event("f", 2, "firing", silenced), event("f", 3, "resolved", silenced)}, 2, outcomeSent},
+		"never told":                          {[]*contract.AlertEvent{event("f", 1, "firing", silenced), event("f", 2, "firing", silenced, renotify), event("f", 3, "resolved", silenced)}, 0, outcomeSilenced},
+		"perhaps told before we were started": {[]*contract.AlertEvent{event("f", 7, "firing", silenced, renotify), event("f", 8, "resolved", silenced)}, 1, outcomeSent},
+		"only the end is heard of":            {[]*contract.AlertEvent{event("f", 8, "resolved", silenced)}, 1, outcomeSent},
+		"not ours from the beginning":         {[]*contract.AlertEvent{event("f", 8, "resolved", severity("low"))}, 0, outcomeUnrouted},
+		"told, then no longer ours":           {[]*contract.AlertEvent{event("f", 1, "firing"), event("f", 2, "firing", severity("low")), event("f", 3, "resolved", severity("low"))}, 2, outcomeSent},
+		"another episode, silenced":           {[]*contract.AlertEvent{event("f", 1, "firing"), event("f", 2, "resolved"), event("f", 3, "firing", silenced), event("f", 4, "resolved", silenced)}, 2, outcomeSilenced},
+		"the silence ends":                    {[]*contract.AlertEvent{event("f", 1, "firing", silenced), event("f", 2, "firing"), event("f", 3, "resolved")}, 2, outcomeSent},
+		"acknowledged, and reminded of":       {[]*contract.AlertEvent{event("f", 1, "firing"), event("f", 2, "firing", acknowledged), event("f", 3, "firing", acknowledged, renotify)}, 2, outcomeAcknowledged},
+		"reminded of":                         {[]*contract.AlertEvent{event("f", 1, "firing"), event("f", 2, "firing", renotify)}, 2, outcomeSent},
+	} {
+		srv := newRecorder(t)
+		b := newBench(t, hook, srv.URL, newClient())
+		for _, e := range c.events[:len(c.events)-1] {
+			b.give(t.Context(), e)
+		}
+		before := b.count(c.last)
+		b.give(t.Context(), c.events[len(c.events)-1])
+		require.Equal(t, before+1, b.count(c.last), name)
+		require.Len(t, srv.bodies, c.sent, name)
+	}
+}
+
+// TestRepostingGivesWayToEvents: an Alertmanager that is away is asked once a turn, however much fires.
+func TestRepostingGivesWayToEvents(t *testing.T) {
+	t.Parallel()
+	h := &heard{begin: time.Now()}
+	b := newBench(t, Receiver{Name: "r", Alertmanager: &Alertmanager{Resend: time.Minute}}, "http://am", &http.Client{Transport: h})
+	am := b.out.(alertmanagerOutlet)
+	for i := range 3 * maxPost {
+		am.restore(event(fmt.Sprintf("%05d", i), 1, "firing"), outcomeSent)
+	}
+	h.fail(1)
+	b.repost(t.Context(), am)
+	require.Len(t, h.next(), 1)
+	h.codes = []int{http.StatusBadRequest}
+	b.repost(t.Context(), am)
+	require.Len(t, h.next(), 3, "one lot that it refuses says nothing of the others")
+}
+
+func TestWhatFiresIsPostedWithAnEndThatMovesOn(t *testing.T) {
+	t.Parallel()
+	am := alertmanagerOutlet{newActive("", func() {}), time.Minute}
+	p, _ := am.next(event("f", 1, "firing"), nil, outcomeSent)
+	ends := func(now time.Time) time.Time {
+		var alerts []amAlert
+		body, _ := p(now)
+		require.NoError(t, json.Unmarshal(body, &alerts))
+		return *alerts[0].EndsAt
+	}
+	require.Equal(t, t0.Add(4*time.Minute), ends(t0))
+	require.Equal(t, t0.Add(5*time.Minute), ends(t0.Add(time.Minute)), "an attempt later")
+	require.Equal(t, "f:high", due(am.active))
+	require.Nil(t, am.alerts["f"].EndsAt)
 }

@@ -41,7 +41,7 @@ func TestBridgesTellPeople(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "receivers: [{name: pager, alertmanager: {url: %q}}]\nroutes: [{receiver: pager}]\n", pager.URL), 0o600))
 	run := func(my config.MySQL) (url string, stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
-		a, err := New(ctx, Config{MySQL: my, Kafka: w.kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, BridgesFile: file}, zerolog.Nop())
+		a, err := New(ctx, Config{MySQL: my, Kafka: w.kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, BridgesFile: file, MaxAge: 5 * time.Minute}, zerolog.Nop())
 		require.NoError(t, err)
 		done := make(chan error, 1)
 		go func() { done <- a.Run(ctx) }()

@@ -98,6 +98,7 @@ type view struct {
 	tick        int64
 	warm        int64 // oldest bucket that counts
 	early       bool  // open cells count in
+	look        bool  // nothing may change
 	approximate bool
 }
 
@@ -113,9 +114,10 @@ func (v *view) cell(k int, u use) cell {
 	g := v.i.groups[k]
 	r := u.s.ring(g, u.window)
 	var open []openCell
-	if v.early {
+	switch {
+	case v.early:
 		open = g.open
-	} else {
+	case !v.look:
 		r.expire(v.tick)
 	}
 	return r.window(v.tick, v.warm, open)

@@ -187,6 +187,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	defer stop()
 	wg.Go(func() { every(beside, commitEvery, ps.commitAll) })
 	wg.Go(func() { every(beside, globalEvery, shard.round) })
+	wg.Go(func() { every(beside, standEvery, ps.standAll) })
 	wg.Go(func() { rel.Run(beside) })
 	wg.Go(func() { every(beside, lagEvery, func(ctx context.Context) { a.measureLag(ctx, ps, client) }) })
 	a.health.SetReady(true)

@@ -40,6 +40,7 @@ type evaluation struct {
 	rows       int // since the snapshot
 	snapshotAt time.Time
 	steppedAt  time.Time
+	stands     standing
 }
 
 // decided is an event and where it was decided.

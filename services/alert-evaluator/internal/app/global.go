@@ -54,6 +54,10 @@ func (g *global) round(ctx context.Context) {
 		}
 		g.eval = nil // whatever happened, what is stored is right: begin again from there
 		g.setMine(false)
+		return
+	}
+	if err := g.stand(ctx); err != nil && ctx.Err() == nil {
+		g.ps.log.Debug().Err(err).Msg("writing how the global rules stand")
 	}
 }
 

@@ -94,7 +94,7 @@ func (e *Engine) use(a *active, k kind, pred, x expr.Node) use {
 	key := seriesKey(k, pred, x, a.by)
 	s := e.series[key]
 	if s == nil {
-		s = &series{key: key, kind: k, pred: e.set.Predicate(pred), by: a.by, groups: map[string]*group{}, pins: map[string]int{}}
+		s = &series{key: key, kind: k, pred: e.set.Predicate(pred), by: a.by, groups: map[string]*group{}, services: map[string]int{}, pins: map[string]int{}}
 		if x != nil {
 			s.measure = expr.NewMeasure(x)
 		}

@@ -101,7 +101,7 @@ func (e *Engine) closeCell(s *series, g *group, t int64) {
 	if s.by.global && !e.place.Global {
 		e.partials = append(e.partials, Partial{Tick: t, Series: s.key, Labels: g.labels, cell: c, kind: s.kind})
 		if len(g.open) == 0 {
-			delete(s.groups, g.key)
+			s.forget(g)
 		}
 		return
 	}

@@ -265,7 +265,7 @@ func (e *Engine) restoreSeries(r *reader) {
 	key, k := r.text(), kind(r.int())
 	s := e.series[key]
 	if s == nil || s.kind != k {
-		s = &series{key: key, kind: k, by: &grouping{}, groups: map[string]*group{}}
+		s = &series{key: key, kind: k, by: &grouping{}, groups: map[string]*group{}, services: map[string]int{}}
 	}
 	places := make([]int, r.len())
 	for i := range places {

@@ -84,6 +84,25 @@ func (e *Engine) LastTick() int64 { return e.last * Tick }
 // Overflows is how many cells went to an overflow group.
 func (e *Engine) Overflows() int64 { return e.overflows }
 
+// Overflowing are the rules decided here that have had more groups than they may, and the event time (ns) of the newest record that went
+// into the shared group.
+func (e *Engine) Overflowing() map[string]int64 {
+	out := map[string]int64{}
+	for key, a := range e.active {
+		if key != a.c.ID || len(a.c.Groups) == 0 {
+			continue
+		}
+		labels := slices.Repeat([]string{Overflow}, len(a.by.cols))
+		if a.c.Pinned {
+			labels[0] = a.c.Pin
+		}
+		if g := a.samples.s.groups[groupKey(labels)]; g != nil && g.last > 0 {
+			out[a.c.ID] = g.last * Tick
+		}
+	}
+	return out
+}
+
 // Failed are the rules that could not be compiled, which are not evaluated.
 func (e *Engine) Failed() map[string]error { return e.failed }
 

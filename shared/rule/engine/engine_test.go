@@ -382,4 +382,33 @@ func TestOverflowGroup(t *testing.T) {
 	require.Equal(t, Overflow, s.all[0].Labels["u"])
 	require.EqualValues(t, 60, s.all[0].Value.N)
 	require.Positive(t, s.e.Overflows())
+	require.Equal(t, map[string]int64{"1": at(1.25)}, s.e.Overflowing())
+	s.advance(2 * 24 * 3600)
+	require.Empty(t, s.e.Overflowing(), "forgotten with the groups")
+}
+
+// TestOverflowOfAPinnedRule: a service's many groups do not cost other rules theirs, nor more than they may.
+func TestOverflowOfAPinnedRule(t *testing.T) {
+	t.Parallel()
+	pinned := rule.Rule{Condition: "COUNT(*)", Filter: "service = 'web'", GroupBy: []string{"attributes['u']"}, Threshold: 50, TimeWindow: window(10 * time.Second)}
+	other := pinned
+	other.Filter, other.Threshold = "service = 'b'", 1
+	s := play(t, Place{All: true}, pinned, other)
+	s.advance(1)
+	lines := make([]line, MaxGroups+60)
+	for i := range lines {
+		lines[i] = line{at: 1.1 + float64(i)/1e6, attrs: fmt.Sprintf("u=%d", i)}
+	}
+	s.fold(append(lines, line{at: 1.2, service: "b", attrs: "u=1"})...)
+	s.advance(2)
+	require.Equal(t, map[string]int64{"1": at(1.25)}, s.e.Overflowing())
+	fired := map[string]Event{}
+	for _, ev := range s.all {
+		if ev.Kind == Firing {
+			fired[ev.Rule.ID] = ev
+		}
+	}
+	require.Equal(t, Overflow, fired["1"].Labels["u"])
+	require.EqualValues(t, 60, fired["1"].Value.N)
+	require.Equal(t, "1", fired["2"].Labels["u"])
 }

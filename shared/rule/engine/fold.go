@@ -225,12 +225,11 @@ func (e *Engine) groupOf(s *series, key string, labels []string) *group {
 	if g := s.groups[key]; g != nil {
 		return g
 	}
-	pinned := len(labels) > 0 && s.pins[labels[0]] > 0
-	if len(s.groups) < MaxGroups || pinned || len(labels) == 0 {
+	if s.room(labels) {
 		return s.find(key, labels)
 	}
 	e.overflows++
-	labels = slices.Repeat([]string{Overflow}, len(labels))
+	labels = s.overflow(labels)
 	return s.find(groupKey(labels), labels)
 }
 

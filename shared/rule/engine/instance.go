@@ -59,7 +59,7 @@ func (e *Engine) detach(i *instance) {
 		g.watchers = slices.DeleteFunc(g.watchers, func(w *instance) bool { return w == i })
 		g.gen = -1
 		if len(g.watchers) == 0 && len(g.open) == 0 {
-			delete(u.s.groups, g.key)
+			u.s.forget(g)
 		}
 	}
 }

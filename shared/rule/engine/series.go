@@ -16,17 +16,18 @@ type grouping struct {
 
 // series is one aggregate of one predicate in one grouping.
 type series struct {
-	key     string
-	kind    kind
-	pred    *expr.Predicate // nil = every record
-	measure *expr.Measure   // nil for counts and evidence
-	by      *grouping
-	windows []*windowUse
-	groups  map[string]*group
-	users   []*active      // rules for every group of this series, as their base
-	gen     int            // one more at each change of users
-	all     int            // uses that want every group
-	pins    map[string]int // uses that want one service's groups
+	key      string
+	kind     kind
+	pred     *expr.Predicate // nil = every record
+	measure  *expr.Measure   // nil for counts and evidence
+	by       *grouping
+	windows  []*windowUse
+	groups   map[string]*group
+	services map[string]int // groups by their first label, where they have more than one
+	users    []*active      // rules for every group of this series, as their base
+	gen      int            // one more at each change of users
+	all      int            // uses that want every group
+	pins     map[string]int // uses that want one service's groups
 }
 
 // windowUse is a window length that rules look at a series through.
@@ -62,7 +63,43 @@ func (s *series) find(key string, labels []string) *group {
 	}
 	g := &group{key: key, labels: slices.Clone(labels), gen: -1}
 	s.groups[key] = g
+	if len(labels) > 1 {
+		s.services[labels[0]]++
+	}
 	return g
+}
+
+// forget drops a group that nobody watches and that has no open cells.
+func (s *series) forget(g *group) {
+	if s.groups[g.key] != g {
+		return
+	}
+	delete(s.groups, g.key)
+	if len(g.labels) > 1 {
+		if s.services[g.labels[0]]--; s.services[g.labels[0]] == 0 {
+			delete(s.services, g.labels[0])
+		}
+	}
+}
+
+// room tells whether the series takes another group of these labels. A pin's own groups are counted apart: others cannot crowd them out.
+func (s *series) room(labels []string) bool {
+	switch {
+	case len(labels) == 0:
+		return true
+	case s.pins[labels[0]] > 0:
+		return len(labels) == 1 || s.services[labels[0]] < MaxGroups
+	}
+	return len(s.groups) < MaxGroups
+}
+
+// overflow are the labels of the group for those without room.
+func (s *series) overflow(labels []string) []string {
+	out := slices.Repeat([]string{Overflow}, len(labels))
+	if s.pins[labels[0]] > 0 {
+		out[0] = labels[0]
+	}
+	return out
 }
 
 // wants tells whether somebody looks at the groups of a service.

@@ -9,7 +9,7 @@ import (
 // Known are all variables that any Logmill program reads: what is not here and looks like ours is a mistake.
 // A test keeps it equal to .env.example; each program's test keeps it a superset of its struct.
 var Known = []string{
-	"ALERT_BRIDGES_FILE", "ALERT_EVALUATOR_PORT", "ALERT_MAX_AGE",
+	"ALERT_BLIND_AFTER", "ALERT_BRIDGES_FILE", "ALERT_EVALUATOR_PORT", "ALERT_MAX_AGE",
 	"API_PORT", "API_QUERY_MAX_BYTES", "API_QUERY_MAX_ROWS", "API_QUERY_TIMEOUT",
 	"BIND_ADDRESS",
 	"COLLECTOR_DELIVERY_TIMEOUT", "COLLECTOR_LINGER", "COLLECTOR_MAX_BODY_MB", "COLLECTOR_MEMORY_MB", "COLLECTOR_PORT",

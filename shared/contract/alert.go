@@ -19,6 +19,9 @@ const (
 	AlertResolved = "logmill.alert.resolved.v1"
 )
 
+// AlertSource is the source attribute of every alert event.
+const AlertSource = "/logmill/alerting"
+
 // AlertDataSchema is the dataschema attribute of every alert event.
 const AlertDataSchema = "urn:logmill:schema:alert:1"
 

@@ -2,6 +2,7 @@ package obs
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -36,10 +37,17 @@ func (h *Health) SetReady(ready bool) { h.ready.Store(ready) }
 
 // Result is one check's outcome.
 type Result struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Err  string `json:"error,omitempty"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Err     string `json:"error,omitempty"`
+	Warning string `json:"warning,omitempty"` // it serves, and something is not well
 }
+
+// Warning is a check's error that people should see and that keeps nobody from serving.
+type Warning struct{ Err error }
+
+func (w *Warning) Error() string { return w.Err.Error() }
+func (w *Warning) Unwrap() error { return w.Err }
 
 // Run makes all checks side by side. ok is false when the program is not ready or a check failed.
 func (h *Health) Run(ctx context.Context) (results []Result, ok bool) {
@@ -70,7 +78,10 @@ func runChecks(ctx context.Context, names []string, checks []Check) []Result {
 	for i := range names {
 		wg.Go(func() {
 			results[i] = Result{Name: names[i], OK: true}
-			if err := checks[i](ctx); err != nil {
+			var w *Warning
+			if err := checks[i](ctx); errors.As(err, &w) {
+				results[i].Warning = w.Error()
+			} else if err != nil {
 				results[i].OK, results[i].Err = false, err.Error()
 			}
 		})

@@ -40,6 +40,11 @@ type Problem struct {
 	Detail    string // one sentence
 }
 
+// Same tells whether two are the same problem, at whatever moment.
+func (p Problem) Same(q Problem) bool {
+	return p.Kind == q.Kind && p.Partition == q.Partition && p.Service == q.Service && p.RuleID == q.RuleID
+}
+
 // View is all that there is to know at a moment.
 type View struct {
 	Partitions int32           // of the stream
@@ -56,7 +61,7 @@ func (v *View) Of(c *rule.Compiled) (out []Problem) {
 		out = append(out, p)
 	}
 	for _, p := range v.Problems {
-		if v.concerns(&p, c) {
+		if v.Concerns(&p, c) {
 			out = append(out, p)
 		}
 	}
@@ -93,7 +98,8 @@ func (v *View) Unwatched() (p Problem, dead bool) {
 	return Problem{Kind: NoEvaluator, Partition: -1, Since: v.Checked, Detail: fmt.Sprintf("no alert-evaluator has looked since %s: no rule is evaluated", since)}, true
 }
 
-func (v *View) concerns(p *Problem, c *rule.Compiled) bool {
+// Concerns tells whether one problem is a rule's.
+func (v *View) Concerns(p *Problem, c *rule.Compiled) bool {
 	switch p.Kind {
 	case Error, Overflow:
 		return p.RuleID == c.ID && v.within(p, c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -38,12 +39,32 @@ func (w *world) addRule(id int, effective time.Time, r rule.Rule) {
 // lines stores and publishes a block of error lines of a service at a moment.
 func (w *world) lines(partition int32, offset int64, at, watermark time.Time, service string, n int) {
 	w.t.Helper()
-	b, err := block.NewBuilder(block.Options{})
-	require.NoError(w.t, err)
 	recs := make([]logrec.Record, n)
 	for i := range recs {
-		recs[i] = logrec.Record{Timestamp: at.UnixNano(), EvalTime: at.UnixNano() + int64(i), Service: service, Level: logrec.LevelError, Message: "it broke", SrcOffset: offset, SrcRow: int32(i)}
+		recs[i] = logrec.Record{Timestamp: at.UnixNano(), EvalTime: at.UnixNano() + int64(i), Service: service, Level: logrec.LevelError, Message: "it broke"}
 	}
+	w.block(partition, offset, watermark, recs)
+}
+
+// many is lines whose messages all differ.
+func (w *world) many(partition int32, offset int64, at time.Time, service string, n int) {
+	w.t.Helper()
+	recs := make([]logrec.Record, n)
+	for i := range recs {
+		recs[i] = logrec.Record{Timestamp: at.UnixNano(), EvalTime: at.UnixNano() + int64(i), Service: service, Level: logrec.LevelError, Message: fmt.Sprint("it broke ", i)}
+	}
+	w.block(partition, offset, at.Add(-time.Second), recs)
+}
+
+// block stores and publishes records as the one block of an offset.
+func (w *world) block(partition int32, offset int64, watermark time.Time, recs []logrec.Record) {
+	w.t.Helper()
+	b, err := block.NewBuilder(block.Options{})
+	require.NoError(w.t, err)
+	for i := range recs {
+		recs[i].SrcOffset, recs[i].SrcRow = offset, int32(i)
+	}
+	n := len(recs)
 	blk, err := b.Build(recs)
 	require.NoError(w.t, err)
 	res, err := w.db.Blob.Exec(`INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)

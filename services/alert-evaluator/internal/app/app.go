@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -179,7 +181,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	ctx, restart := context.WithCancelCause(ctx)
 	defer restart(nil)
 	ps.restart = restart
-	rel, shard := a.alerts(ps)
+	rel, shard, watch := a.alerts(ps)
 	ps.wake = rel.Wake
 	beside, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -188,6 +190,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	wg.Go(func() { every(beside, commitEvery, ps.commitAll) })
 	wg.Go(func() { every(beside, globalEvery, shard.round) })
 	wg.Go(func() { every(beside, standEvery, ps.standAll) })
+	wg.Go(func() { every(beside, watch.pace(), watch.round) })
 	wg.Go(func() { rel.Run(beside) })
 	wg.Go(func() { every(beside, lagEvery, func(ctx context.Context) { a.measureLag(ctx, ps, client) }) })
 	a.health.SetReady(true)
@@ -200,17 +203,18 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	return err
 }
 
-// alerts makes the relay and the shard of global rules.
-func (a *App) alerts(ps *partitions) (*relay.Relay, *global) {
-	shard := &global{ps: ps}
+// alerts makes the relay, the shard of global rules and the watch over blind ones.
+func (a *App) alerts(ps *partitions) (*relay.Relay, *global, *watcher) {
+	shard, watch := &global{ps: ps}, newWatcher(ps, a.cfg.BlindAfter)
+	a.health.Add("rules", watch.Check)
 	rel := relay.New(relay.Deps{
 		Outbox: ps.store, Stream: ps.stream, MaxAge: a.cfg.MaxAge, Now: time.Now, Log: a.log,
 		Open: func(ctx context.Context, source string) (relay.Sender, error) {
 			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, relayID(ps.stream, source))
 		},
-		Owned: func() []string { return append(ps.owned(), shard.owned()...) },
+		Owned: func() []string { return slices.Concat(ps.owned(), shard.owned(), watch.owned()) },
 	}, a.registry)
-	return rel, shard
+	return rel, shard, watch
 }
 
 func every(ctx context.Context, d time.Duration, f func(context.Context)) {
@@ -250,5 +254,5 @@ func ownerName() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
+	return fmt.Sprintf("%s/%d/%04x", host, os.Getpid(), rand.IntN(1<<16)) // in containers every process is number 1
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/rule"
 	"github.com/logmill/logmill/shared/testkit"
 )
 
@@ -128,6 +129,7 @@ func TestFollowsExactlyAcrossARestart(t *testing.T) {
 func TestGapsAreFilledOrSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testkit.Kafka(t))
+	w.addRule(1, time.Unix(0, 0), rule.Rule{Name: "any", Condition: "COUNT(*)", GroupBy: []string{"service"}, Threshold: 1e6})
 	url, stop := w.run()
 	defer stop()
 	w.publish(0, 4, -1, 10, false)
@@ -139,8 +141,7 @@ func TestGapsAreFilledOrSaid(t *testing.T) {
 	w.publish(14, 15, 13, 1, false)
 	awaits(t, url, "damaged_total", 1)
 	awaits(t, url, "blind", 1) // and not in MySQL either
-	resp, err := http.Get(url + "/readyz")
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	status, failure, _ := readiness(t, url)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, failure, "are missing")
 }

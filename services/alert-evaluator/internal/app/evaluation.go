@@ -37,6 +37,7 @@ type evaluation struct {
 	stuck    bool // the last commit failed
 	caughtUp bool // all that was committed before has been gone through
 
+	found      findings
 	rows       int // since the snapshot
 	snapshotAt time.Time
 	steppedAt  time.Time
@@ -51,7 +52,7 @@ type decided struct {
 
 // recall rebuilds a partition's engine from its snapshot. Reading begins there; what is committed already is gone through again, silently.
 func (ps *partitions) recall(ctx context.Context, p store.Partition) (*evaluation, follow.Position, error) {
-	e := &evaluation{place: engine.Place{Partition: p.Partition, Partitions: ps.parts}, snapshotAt: time.Now(), out: p.OutSeq}
+	e := &evaluation{place: engine.Place{Partition: p.Partition, Partitions: ps.parts}, snapshotAt: time.Now(), out: p.OutSeq, found: newFindings(p.Findings)}
 	snap, ok, err := ps.store.Snapshot(ctx, p.Stream, store.SourceOf(p.Partition))
 	if err != nil {
 		return nil, p.Position, err
@@ -100,7 +101,7 @@ func (e *evaluation) fold(r *block.Reader, partition int32) error {
 	if r == nil {
 		return nil
 	}
-	err := e.eng.Fold(r, partition)
+	err := errors.Join(e.eng.Fold(r, partition), e.misplace(r))
 	e.rows += r.Rows()
 	e.keep(e.eng.Early(), -1)
 	return err
@@ -181,7 +182,7 @@ func (e *evaluation) skip() {
 // step puts a step together.
 func (ps *partitions) step(ctx context.Context, p *partition) (store.Step, error) {
 	e := p.eval
-	st := store.Step{Position: p.at, OutSeq: e.out, Begun: e.begun, RuleSeq: e.ruleSeq}
+	st := store.Step{Position: p.at, OutSeq: e.out, Begun: e.begun, RuleSeq: e.ruleSeq, Findings: e.findings()}
 	src := store.SourceOf(p.stored.Partition)
 	for i := range e.events {
 		d := &e.events[i]
@@ -237,6 +238,9 @@ func (ps *partitions) stepped(p *partition, st store.Step) {
 	e.out, e.events, e.partials, e.stuck, e.steppedAt = st.OutSeq, nil, nil, false, time.Now()
 	if st.Snapshot != nil {
 		e.rows, e.snapshotAt = 0, time.Now()
+	}
+	if st.Findings != nil {
+		e.found.stored = string(st.Findings)
 	}
 	p.claim.MarkStored(st.Position.NextOffset)
 	ps.metrics.rules.WithLabelValues(label(p.stored.Partition)).Set(float64(e.eng.Rules()))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/logmill/logmill/services/alert-evaluator/internal/event"
 	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/watch"
 	"github.com/logmill/logmill/shared/rule/engine"
 )
 
@@ -67,7 +68,7 @@ func (g *global) take(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	e := &evaluation{place: engine.Place{Global: true}, snapshotAt: time.Now()}
+	e := &evaluation{place: engine.Place{Global: true}, snapshotAt: time.Now(), found: newFindings(watch.Findings{})}
 	versions, commands, seq, err := g.ps.store.Inputs(ctx, 0)
 	if err != nil {
 		return err
@@ -130,9 +131,9 @@ func (g *global) step(ctx context.Context) error {
 	if err := g.learn(ctx); err != nil {
 		return err
 	}
-	st := store.Step{OutSeq: e.out, RuleSeq: e.ruleSeq}
 	e.eng.Merge(ps)
 	e.advance(through*engine.Tick, 0)
+	st := store.Step{OutSeq: e.out, RuleSeq: e.ruleSeq, Findings: e.findings()}
 	for i := range e.events {
 		if e.events[i].ev.Kind != engine.Confirmed {
 			st.OutSeq++
@@ -150,6 +151,9 @@ func (g *global) step(ctx context.Context) error {
 	g.state.Tick, g.state.OutSeq, e.out, e.events = through, st.OutSeq, st.OutSeq, nil
 	if st.Snapshot != nil {
 		e.snapshotAt = time.Now()
+	}
+	if st.Findings != nil {
+		e.found.stored = string(st.Findings)
 	}
 	if len(st.Out) > 0 {
 		g.ps.wake()

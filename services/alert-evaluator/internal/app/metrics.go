@@ -12,6 +12,8 @@ type metrics struct {
 	fenced, diverged                     prometheus.Counter
 	events                               *prometheus.CounterVec
 	rules                                *prometheus.GaugeVec
+	problems                             *prometheus.GaugeVec
+	blindRules, watched                  prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -32,6 +34,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_events_total", Help: "Alert events decided, by status and reason."}, []string{"status", "reason"})
 	m.rules = gauge("rules", "Rules in force that the partition decides.")
 	m.diverged = prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_evaluator_diverged_total", Help: "Recoveries that decided other alerts than are stored; anything above 0 is a bug."})
+	m.problems = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "logmill_evaluator_problems", Help: "What is wrong with the evaluation of rules now, of all partitions, by kind (docs/blind.md)."}, []string{"kind"})
+	m.blindRules = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_blind_rules", Help: "Enabled rules that cannot see all their lines, or are not evaluated."})
+	m.watched = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_watched_seconds", Help: "When this replica last looked for blind rules, Unix time."})
+	reg.MustRegister(m.problems, m.blindRules, m.watched)
 	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
 	return m
 }

@@ -17,7 +17,13 @@ import (
 	"github.com/logmill/logmill/shared/contract"
 )
 
-const dbTimeout = 10 * time.Second // one statement; the message's own context ends at shutdown, in the middle of it
+const (
+	// gapSlack is how far above the next block's watermark a missing line may lie: the watermark is half a second behind the newest receipt, and a
+	// line up to a second ahead of its own.
+	gapSlack = int64(2 * time.Second)
+
+	dbTimeout = 10 * time.Second // one statement; the message's own context ends at shutdown, in the middle of it
+)
 
 // partition is one that we follow.
 type partition struct {
@@ -25,7 +31,6 @@ type partition struct {
 	stored store.Partition // as MySQL has it
 	at     follow.Position // as memory has it
 	claim  *bus.Claim
-	blind  bool
 	eval   *evaluation
 }
 
@@ -105,9 +110,18 @@ func (ps *partitions) revoked(c *bus.Claim) {
 func (ps *partitions) lose(_ string, p int32, want int64) {
 	ps.log.Error().Int32("partition", p).Int64("offset", want).Msg("logs.enriched does not have the stored position: the partition is not read")
 	ps.mu.Lock()
-	defer ps.mu.Unlock()
+	had := ps.all[p]
 	ps.lost[p] = want
 	delete(ps.all, p)
+	ps.mu.Unlock()
+	if had == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dbTimeout)
+	defer cancel()
+	if err := ps.store.Lost(ctx, had.stored, want); err != nil {
+		ps.log.Warn().Err(err).Msg("writing down what is lost")
+	}
 }
 
 func (ps *partitions) get(p int32) *partition {
@@ -128,20 +142,20 @@ func (ps *partitions) owned() []string {
 	return out
 }
 
+// mine tells whether a partition is ours, be it lost.
+func (ps *partitions) mine(p int32) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	_, lost := ps.lost[p]
+	return lost || ps.all[p] != nil
+}
+
 // Check is the health of what we follow.
 func (ps *partitions) Check(context.Context) error {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	for p, want := range ps.lost {
 		return fmt.Errorf("partition %d: logs.enriched does not have offset %d", p, want)
-	}
-	for n, p := range ps.all {
-		p.mu.Lock()
-		blind := p.blind
-		p.mu.Unlock()
-		if blind {
-			return fmt.Errorf("partition %d is blind: blocks are missing, on logs.enriched and in MySQL", n)
-		}
 	}
 	return nil
 }
@@ -264,10 +278,8 @@ func (ps *partitions) fill(p *partition, h contract.Enriched) error {
 		ps.log.Info().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Msg("a gap in logs.enriched was filled from the stored blocks")
 		return ps.store.Blocks(ctx, p.stored, from, to, func(r *block.Reader) error { return p.eval.foldStored(r, p.stored.Partition) })
 	}
-	p.blind = true
-	ps.metrics.blind.WithLabelValues(name).Set(1)
 	ps.log.Error().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Msg("blocks are missing: rules on this partition are blind")
-	return ps.store.Blind(ctx, p.stored)
+	return ps.store.Gap(ctx, p.stored, h.Watermark+gapSlack)
 }
 
 // commitAll commits every partition that has moved.

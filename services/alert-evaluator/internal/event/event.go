@@ -16,9 +16,6 @@ import (
 	"github.com/logmill/logmill/shared/rule/expr"
 )
 
-// source is the CloudEvents source of every alert.
-const source = "/logmill/alerting"
-
 const maxMessage = 1024 // characters of a line in an event
 
 // Origin is where in the stream an event was decided.
@@ -32,7 +29,7 @@ type Origin struct {
 func Make(ev *engine.Event, o Origin, seq int64, evidence []contract.AlertEvidence) *contract.AlertEvent {
 	starts, c := at(ev.Starts), ev.Rule
 	e := &contract.AlertEvent{
-		SpecVersion: "1.0", ID: contract.AlertID(ev.Fingerprint, starts, ev.Seq), Source: source, Type: contract.AlertFiring, Time: at(ev.Tick), Subject: c.Name,
+		SpecVersion: "1.0", ID: contract.AlertID(ev.Fingerprint, starts, ev.Seq), Source: contract.AlertSource, Type: contract.AlertFiring, Time: at(ev.Tick), Subject: c.Name,
 		DataContentType: "application/json", DataSchema: contract.AlertDataSchema, PartitionKey: ev.Fingerprint, Sequence: fmt.Sprintf("%010d", ev.Seq),
 	}
 	d := &e.Data

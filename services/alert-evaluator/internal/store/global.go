@@ -28,7 +28,7 @@ ON DUPLICATE KEY UPDATE epoch = IF(lease_at < UTC_TIMESTAMP(6) - INTERVAL 3 SECO
  lease_at = IF(owner = VALUES(owner), UTC_TIMESTAMP(6), lease_at)`
 	renewSQL        = `UPDATE alert_global SET lease_at = UTC_TIMESTAMP(6) WHERE stream_id = ? AND epoch = ? AND owner = ?`
 	globalReadSQL   = `SELECT epoch, owner, tick, out_seq FROM alert_global WHERE stream_id = ?`
-	globalCommitSQL = `UPDATE alert_global SET tick = ?, out_seq = ?, lease_at = UTC_TIMESTAMP(6) WHERE stream_id = ?` + globalFence
+	globalCommitSQL = `UPDATE alert_global SET tick = ?, out_seq = ?, findings = COALESCE(CONVERT(? USING utf8mb4), findings), lease_at = UTC_TIMESTAMP(6) WHERE stream_id = ?` + globalFence
 )
 
 // AcquireGlobal takes the shard when its owner has been silent for 3 s, or when it is ours; ok is false while it is somebody else's.
@@ -62,7 +62,7 @@ func (s *Store) CommitGlobal(ctx context.Context, g Global, tick int64, st Step)
 		if err := current(ctx, tx, st.RuleSeq); err != nil {
 			return err
 		}
-		if err := moved(tx.ExecContext(ctx, globalCommitSQL, tick, st.OutSeq, g.Stream, g.Epoch, g.Tick)); err != nil {
+		if err := moved(tx.ExecContext(ctx, globalCommitSQL, tick, st.OutSeq, st.Findings, g.Stream, g.Epoch, g.Tick)); err != nil {
 			return err
 		}
 		st.Position.NextOffset = tick

@@ -61,6 +61,7 @@ type Step struct {
 	Partials []byte // nil: none
 	ToTick   int64  // of the partials
 	Snapshot []byte // nil: none
+	Findings []byte // JSON of watch.Findings; nil: unchanged
 }
 
 // Commit makes a step of a partition, in one transaction. ErrFenced: somebody else has moved it, or we have and did not hear of it.
@@ -70,7 +71,7 @@ func (s *Store) Commit(ctx context.Context, p Partition, st Step) error {
 		if err := current(ctx, tx, st.RuleSeq); err != nil {
 			return err
 		}
-		if err := moved(tx.ExecContext(ctx, commitSQL, st.Position.NextOffset, st.Position.SourceNext, st.Position.Watermark, st.OutSeq, st.Begun, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)); err != nil {
+		if err := moved(tx.ExecContext(ctx, commitSQL, st.Position.NextOffset, st.Position.SourceNext, st.Position.Watermark, st.OutSeq, st.Begun, st.Findings, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)); err != nil {
 			return err
 		}
 		if st.Partials != nil {

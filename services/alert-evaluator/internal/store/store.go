@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/logmill/logmill/services/alert-evaluator/internal/follow"
+	"github.com/logmill/logmill/services/alert-evaluator/internal/watch"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
 
@@ -24,6 +25,7 @@ type Partition struct {
 	Epoch     int64
 	Position  follow.Position
 	OutSeq    int64 // the last of its outbox
+	Findings  watch.Findings
 }
 
 // Store is safe for concurrent use.
@@ -44,10 +46,11 @@ func (s *Store) Stream(ctx context.Context, cluster, topic, topicID string) (id 
 const (
 	acquireSQL = `INSERT INTO alert_partition (stream_id, part, epoch, owner, updated_at) VALUES (?, ?, 1, ?, UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), updated_at = VALUES(updated_at)`
-	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns, out_seq FROM alert_partition WHERE stream_id = ? AND part = ?`
-	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, out_seq = ?, begun_ns = GREATEST(begun_ns, ?), updated_at = UTC_TIMESTAMP(6)
+	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns, out_seq, findings FROM alert_partition WHERE stream_id = ? AND part = ?`
+	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, out_seq = ?, begun_ns = GREATEST(begun_ns, ?), findings = COALESCE(CONVERT(? USING utf8mb4), findings), lost_offset = -1, updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ?` + fence
-	blindSQL = `UPDATE alert_partition SET blind_since = COALESCE(blind_since, UTC_TIMESTAMP(6)) WHERE stream_id = ? AND part = ? AND epoch = ?`
+	gapSQL  = `UPDATE alert_partition SET blind_since = IF(gap_ns < ?, UTC_TIMESTAMP(6), blind_since), gap_ns = GREATEST(gap_ns, ?) WHERE stream_id = ? AND part = ? AND epoch = ?`
+	lostSQL = `UPDATE alert_partition SET lost_offset = ? WHERE stream_id = ? AND part = ? AND epoch = ?`
 )
 
 // Acquire takes a partition under a new epoch and returns where it stands.
@@ -58,7 +61,11 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 			return err
 		}
 		at := &p.Position
-		return tx.QueryRowContext(ctx, readSQL, stream, partition).Scan(&p.Epoch, &at.NextOffset, &at.SourceNext, &at.Watermark, &p.OutSeq)
+		var findings []byte
+		if err := tx.QueryRowContext(ctx, readSQL, stream, partition).Scan(&p.Epoch, &at.NextOffset, &at.SourceNext, &at.Watermark, &p.OutSeq, &findings); err != nil {
+			return err
+		}
+		return unmarshal(findings, &p.Findings)
 	})
 	if err != nil {
 		return Partition{}, fmt.Errorf("acquiring partition %d: %w", partition, err)
@@ -67,10 +74,20 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 	return p, nil
 }
 
-// Blind marks a partition with a gap that nothing fills.
-func (s *Store) Blind(ctx context.Context, p Partition) error {
-	_, err := s.db.Text.ExecContext(ctx, blindSQL, p.Stream, p.Partition, p.Epoch)
-	return err
+// Gap marks a partition with a gap that nothing fills; missing lines lie before the event time until (ns).
+func (s *Store) Gap(ctx context.Context, p Partition, until int64) error {
+	if _, err := s.db.Text.ExecContext(ctx, gapSQL, until, until, p.Stream, p.Partition, p.Epoch); err != nil {
+		return fmt.Errorf("writing down a gap of partition %d: %w", p.Partition, err)
+	}
+	return nil
+}
+
+// Lost marks a partition whose position logs.enriched does not have; the next commit takes the mark away.
+func (s *Store) Lost(ctx context.Context, p Partition, want int64) error {
+	if _, err := s.db.Text.ExecContext(ctx, lostSQL, want, p.Stream, p.Partition, p.Epoch); err != nil {
+		return fmt.Errorf("writing down that partition %d is lost: %w", p.Partition, err)
+	}
+	return nil
 }
 
 // Covered tells whether the stored blocks of a partition hold all of the source offsets from … to, following each block's prev_to. rows are

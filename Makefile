@@ -36,14 +36,14 @@ test-unit: ## run the tests of one module: make test-unit M=shared
 test-chaos: build ## kill -9 everything under load and count lines after it; KILLS=30 SEED=1
 	cd compose/e2e && KILLS=$${KILLS:-30} go test -count=1 -timeout 60m -v -run TestChaos ./...
 
-test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that publishes before it commits
+test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that forgets producers, one that publishes before it commits
 	cd compose/e2e && MUTANTS=1 go test -count=1 -timeout 30m -v -run TestMutants ./...
 
 test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the broker
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
 fuzz: ## run every fuzz target for FUZZTIME=30s
-	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/processor/internal/enrich; do \
+	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/processor/internal/enrich services/processor/internal/dedup; do \
 	  for f in $$(cd $$m && go test -list '^Fuzz' . | grep ^Fuzz); do (cd $$m && go test -run XXX -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} .) || exit 1; done; done
 
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree

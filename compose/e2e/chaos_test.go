@@ -45,6 +45,37 @@ func TestChaos(t *testing.T) {
 	require.NotZero(t, report.Acked)
 }
 
+// TestChaosOfTheDevelopmentBroker kills the embedded broker too, which forgets its producers each time: what librdkafka then sends again lies
+// on logs.raw twice, and must be stored once. The broker is one behind a slow network, so that it often dies between writing and answering.
+func TestChaosOfTheDevelopmentBroker(t *testing.T) {
+	kills, seed := max(12, setting(t, "KILLS", 12)), setting(t, "SEED", 1) // fewer may miss what this is about
+	s := stack.NewOn(t, program(t, "./compose/e2e/cmd/slowbroker"))
+	s.Services(2, stack.Processor)
+	report := chaos(t, s, kills, uint64(seed), brokerKillers(s))
+	t.Logf("seed %d, %d kills: %s", seed, kills, report)
+	require.True(t, report.OK(), report.String())
+	require.NotZero(t, report.Acked)
+	require.NotZero(t, report.Repeated, "nothing was written twice: this run has shown nothing")
+}
+
+// brokerKillers are those of all processes around the embedded broker, and its own, which is hit most often.
+func brokerKillers(s *stack.Stack) map[string]killer {
+	out := killers(s)
+	var one sync.Mutex
+	for _, name := range []string{"kafka", "kafka again", "kafka once more"} {
+		out[name] = func(down time.Duration) error {
+			one.Lock()
+			defer one.Unlock()
+			if err := s.Kill("kafka"); err != nil {
+				return err
+			}
+			pause(down / 4)
+			return s.Restart("kafka")
+		}
+	}
+	return out
+}
+
 // chaos runs load and kills side by side, waits until all is stored, and audits.
 func chaos(t *testing.T, s *stack.Stack, kills int, seed uint64, kinds map[string]killer) audit.Report {
 	t.Helper()
@@ -173,6 +204,13 @@ func TestMutants(t *testing.T) {
 		t.Log(report)
 		require.False(t, report.OK(), "a processor without a fence was not found out")
 	})
+	t.Run("no memory of producers", func(t *testing.T) {
+		s := stack.NewOn(t, program(t, "./compose/e2e/cmd/slowbroker"))
+		s.Services(2, mutant(t, "mutant_repeats"))
+		report := chaos(t, s, 20, 5, map[string]killer{"kafka": brokerKillers(s)["kafka"]})
+		t.Log(report)
+		require.NotEmpty(t, report.Double, "a processor that stores what comes twice was not found out")
+	})
 	t.Run("publishes first", func(t *testing.T) {
 		s := stack.New(t, 0)
 		s.Services(2, mutant(t, "mutant_publishfirst"))
@@ -186,8 +224,14 @@ func TestMutants(t *testing.T) {
 // mutant builds a processor with a fault in it.
 func mutant(t *testing.T, tag string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), tag)
-	cmd := exec.Command("go", "build", "-tags", tag, "-o", path, "./services/processor/cmd/processor")
+	return program(t, "./services/processor/cmd/processor", "-tags", tag)
+}
+
+// program builds a program that is not among the products.
+func program(t *testing.T, pkg string, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, pkg)...)
 	cmd.Dir = testkit.Root(t)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -22,6 +22,9 @@ import (
 type Config struct {
 	Port int    // on 127.0.0.1; 0 lets the system choose
 	Dir  string // data folder; empty keeps everything in memory
+
+	// Wrap, when set, stands between each client and the broker: tests put a slow network there.
+	Wrap func(net.Conn) net.Conn
 }
 
 const (
@@ -54,7 +57,7 @@ func Start(cfg Config) (*Broker, error) {
 			if err != nil {
 				return nil, err
 			}
-			return guardListener{l}, nil
+			return guardListener{l, cfg.Wrap}, nil
 		}),
 	}
 	if cfg.Dir != "" {

@@ -13,12 +13,18 @@ const maxFrame = 64 << 20
 var errNotKafka = errors.New("not a Kafka request")
 
 // guardListener lets only well-formed requests through to kfake: an HTTP request on its port would cost 1.2 GB or the process.
-type guardListener struct{ net.Listener }
+type guardListener struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
 
 func (l guardListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if l.wrap != nil {
+		c = l.wrap(c)
 	}
 	return &guardConn{Conn: c}, nil
 }

@@ -12,7 +12,7 @@ import (
 // TestAsyncAPINamesWhatTheCodeHas compares topics, headers and content types with the document, both ways.
 func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 	t.Parallel()
-	raw, err := os.ReadFile("asyncapi.yaml")
+	text, err := os.ReadFile("asyncapi.yaml")
 	require.NoError(t, err)
 	var doc struct {
 		Channels   map[string]struct{ Address string }
@@ -23,7 +23,7 @@ func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 			Schemas map[string]struct{ Properties map[string]any }
 		}
 	}
-	require.NoError(t, yaml.Unmarshal(raw, &doc))
+	require.NoError(t, yaml.Unmarshal(text, &doc))
 	var documented, have []string
 	for _, c := range doc.Channels {
 		documented = append(documented, c.Address)
@@ -32,6 +32,8 @@ func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 		have = append(have, s.Name)
 	}
 	require.ElementsMatch(t, have, documented)
+	raw := append(Identity{Sequence: 1}.Headers(), Header{Key: HeaderContentType})
+	require.Equal(t, keysOf(raw), keys(doc.Components.Schemas["rawHeaders"].Properties))
 	require.Equal(t, keysOf(Enriched{}.Headers()), keys(doc.Components.Schemas["enrichedHeaders"].Properties))
 	require.Equal(t, keysOf(Dead{}.Headers()), keys(doc.Components.Schemas["deadHeaders"].Properties))
 	for message, want := range map[string]string{"otlp": ContentTypeOTLP, "json": ContentTypeJSON, "block": ContentTypeBlock, "event": ContentTypeEvent} {

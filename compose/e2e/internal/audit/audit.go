@@ -25,6 +25,7 @@ const Attribute = "line_id"
 type Report struct {
 	Sent, Acked, Stored int
 	UnknownStored       int // stored, though nobody was told so
+	Repeated            int // messages that logs.raw has twice
 	Lost, Double        []string
 	Problems            []string // everything else that must be equal and is not
 }
@@ -33,8 +34,8 @@ type Report struct {
 func (r Report) OK() bool { return len(r.Lost)+len(r.Double)+len(r.Problems) == 0 }
 
 func (r Report) String() string {
-	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored, r.UnknownStored, len(r.Lost), len(r.Double),
-		len(r.Problems), r.Problems)
+	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), messages twice on logs.raw %d, lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored,
+		r.UnknownStored, r.Repeated, len(r.Lost), len(r.Double), len(r.Problems), r.Problems)
 }
 
 // key is a window's.
@@ -67,6 +68,9 @@ func Run(ctx context.Context, my config.MySQL, kafka config.Kafka, sent map[stri
 		return r, err
 	}
 	if err := r.windows(ctx, db.Text, counts); err != nil {
+		return r, err
+	}
+	if err := r.raw(kafka); err != nil {
 		return r, err
 	}
 	return r, r.enriched(kafka, blocks)
@@ -189,9 +193,10 @@ func (r *Report) enriched(cfg config.Kafka, blocks []stored) error {
 		want[place{b.part, b.from}] = b
 	}
 	got := map[place]bool{}
-	err := eachEnriched(cfg, func(h contract.Enriched, value []byte) {
-		if h.Heartbeat() {
-			return
+	err := each(cfg, contract.TopicEnriched, func(_ int32, headers map[string]string, value []byte) error {
+		h, err := contract.ParseEnriched(headers)
+		if err != nil || h.Heartbeat() {
+			return err
 		}
 		at := place{h.Partition, h.From}
 		b, ok := want[at]
@@ -202,6 +207,7 @@ func (r *Report) enriched(cfg config.Kafka, blocks []stored) error {
 			r.Problems = append(r.Problems, fmt.Sprintf("published otherwise than stored: partition %d, offsets %d–%d", h.Partition, h.From, h.To))
 		}
 		got[at] = true
+		return nil
 	})
 	for at := range want {
 		if !got[at] {
@@ -211,7 +217,37 @@ func (r *Report) enriched(cfg config.Kafka, blocks []stored) error {
 	return err
 }
 
-func eachEnriched(cfg config.Kafka, f func(contract.Enriched, []byte)) error {
+// raw counts what a broker wrote twice, and checks what dropping it builds on: but for repeats, each producer's numbers only grow.
+func (r *Report) raw(cfg config.Kafka) error {
+	type source struct {
+		part     int32
+		producer contract.ProducerID
+	}
+	newest := map[source]int64{}
+	seen := map[source]map[int64]bool{}
+	return each(cfg, contract.TopicRaw, func(part int32, headers map[string]string, _ []byte) error {
+		id := contract.ParseIdentity(headers)
+		if id.Sequence == 0 {
+			return nil
+		}
+		from := source{part, id.Producer}
+		if seen[from] == nil {
+			seen[from] = map[int64]bool{}
+		}
+		switch {
+		case seen[from][id.Sequence]:
+			r.Repeated++
+		case id.Sequence < newest[from]:
+			r.Problems = append(r.Problems, fmt.Sprintf("out of order on logs.raw: partition %d, producer %x, %d after %d", part, id.Producer, id.Sequence, newest[from]))
+		}
+		seen[from][id.Sequence] = true
+		newest[from] = max(newest[from], id.Sequence)
+		return nil
+	})
+}
+
+// each reads a topic from its beginning to its end as it is now.
+func each(cfg config.Kafka, topic string, f reader) error {
 	client, err := bus.NewClient(cfg, "audit")
 	if err != nil {
 		return err
@@ -219,11 +255,11 @@ func eachEnriched(cfg config.Kafka, f func(contract.Enriched, []byte)) error {
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	end, err := client.EndOffsets(ctx, contract.TopicEnriched)
+	end, err := client.EndOffsets(ctx, topic)
 	if err != nil {
 		return err
 	}
-	start, err := client.StartOffsets(ctx, contract.TopicEnriched)
+	start, err := client.StartOffsets(ctx, topic)
 	if err != nil {
 		return err
 	}
@@ -235,14 +271,16 @@ func eachEnriched(cfg config.Kafka, f func(contract.Enriched, []byte)) error {
 	}
 	defer func() { _ = consumer.Close() }()
 	for p, e := range end {
-		if err := readPartition(ctx, consumer, cfg.Topic(contract.TopicEnriched), p, start[p], e, f); err != nil {
+		if err := readPartition(ctx, consumer, cfg.Topic(topic), p, start[p], e, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readPartition(ctx context.Context, c sarama.Consumer, topic string, p int32, start, end int64, f func(contract.Enriched, []byte)) error {
+type reader func(part int32, headers map[string]string, value []byte) error
+
+func readPartition(ctx context.Context, c sarama.Consumer, topic string, p int32, start, end int64, f reader) error {
 	if start >= end {
 		return nil
 	}
@@ -258,11 +296,9 @@ func readPartition(ctx context.Context, c sarama.Consumer, topic string, p int32
 			for _, h := range m.Headers {
 				headers[string(h.Key)] = string(h.Value)
 			}
-			h, err := contract.ParseEnriched(headers)
-			if err != nil {
+			if err := f(p, headers, m.Value); err != nil {
 				return err
 			}
-			f(h, m.Value)
 			if m.Offset+1 >= end {
 				return nil
 			}

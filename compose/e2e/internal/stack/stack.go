@@ -51,6 +51,17 @@ const readyTimeout = 90 * time.Second
 // New starts MySQL, the embedded broker (nodes 0) or a real Kafka of so many nodes, and migrates. Everything ends with the test.
 func New(t testing.TB, nodes int) *Stack {
 	t.Helper()
+	return newStack(t, nodes, "logmill-broker")
+}
+
+// NewOn is New with another program as the embedded broker.
+func NewOn(t testing.TB, broker string) *Stack {
+	t.Helper()
+	return newStack(t, 0, broker)
+}
+
+func newStack(t testing.TB, nodes int, broker string) *Stack {
+	t.Helper()
 	s := &Stack{t: t, root: testkit.Root(t), dir: t.TempDir(), procs: map[string]*proc{}, Ports: map[string]int{}}
 	s.bin = filepath.Join(s.root, ".local", "bin")
 	if _, err := os.Stat(filepath.Join(s.bin, "collector")); err != nil {
@@ -58,7 +69,7 @@ func New(t testing.TB, nodes int) *Stack {
 	}
 	t.Cleanup(s.stop)
 	s.startMySQL()
-	s.startKafka(nodes)
+	s.startKafka(nodes, broker)
 	s.env = append(os.Environ(), "KAFKA_BROKERS="+strings.Join(s.Kafka.Brokers, ","), "KAFKA_PARTITIONS=6", "KAFKA_EMBEDDED="+strconv.FormatBool(nodes == 0),
 		"MYSQL_HOST=127.0.0.1", "MYSQL_PORT="+strconv.Itoa(s.MySQL.Port), "MYSQL_USER=root", "MYSQL_PASSWORD=", "MYSQL_DATABASE=logmill", "LOG_LEVEL=info",
 		"COLLECTOR_DELIVERY_TIMEOUT=5s", "LOGMILL_HOME="+s.dir)
@@ -141,13 +152,13 @@ func (s *Stack) kafkaEnv(nodes int) []string {
 	return []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion}
 }
 
-func (s *Stack) startKafka(nodes int) {
+func (s *Stack) startKafka(nodes int, broker string) {
 	s.Kafka = config.Kafka{Partitions: 6, Embedded: nodes == 0}
 	if nodes == 0 {
 		port := freePort(s.t)
 		s.Kafka.Brokers = []string{"127.0.0.1:" + strconv.Itoa(port)}
 		s.env = os.Environ()
-		s.Start("kafka", "logmill-broker", "KAFKA_PORT="+strconv.Itoa(port), "LOGMILL_HOME="+s.dir)
+		s.Start("kafka", broker, "KAFKA_PORT="+strconv.Itoa(port), "LOGMILL_HOME="+s.dir)
 		return
 	}
 	s.borrow("kafka", "libs-"+kafkaVersion)

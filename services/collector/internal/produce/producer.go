@@ -2,6 +2,7 @@ package produce
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -37,20 +38,29 @@ type Producer struct {
 	batchers []*batcher
 	topic    string
 
+	partitions int32
+
 	mu     sync.RWMutex // guards client against its replacement after a fatal error
-	client *kafka.Producer
+	client *client
 	closed bool
 	drains sync.WaitGroup
 }
 
+// client is one Kafka producer, and the identity of its messages. librdkafka keeps the order in which a partition's messages were handed to
+// it, through all its retries, but one instance knows nothing of another: each has an id of its own.
+type client struct {
+	*kafka.Producer
+	id       contract.ProducerID
+	sequence []int64 // of the newest message, a partition; guarded by the partition's batcher, which also keeps the order
+}
+
 // New makes a producer for a topic of the given partition count. It does not wait for a broker.
 func New(cfg Config, partitions int32, log zerolog.Logger, m *Metrics) (*Producer, error) {
-	p := &Producer{cfg: cfg, log: log.With().Str("component", "produce").Logger(), metrics: m, topic: cfg.Kafka.Topic(contract.TopicRaw)}
-	client, err := p.connect()
-	if err != nil {
+	p := &Producer{cfg: cfg, log: log.With().Str("component", "produce").Logger(), metrics: m, topic: cfg.Kafka.Topic(contract.TopicRaw), partitions: partitions}
+	var err error
+	if p.client, err = p.connect(); err != nil {
 		return nil, err
 	}
-	p.client = client
 	for i := range partitions {
 		p.batchers = append(p.batchers, &batcher{partition: i, linger: cfg.Linger, send: p.send})
 	}
@@ -96,7 +106,7 @@ func (p *Producer) distribute(recs []logrec.Record, t *ticket) {
 	}
 }
 
-// send hands a batch to librdkafka, which reports on events. It never blocks.
+// send hands a batch to librdkafka, which reports on events. It never blocks. Its caller is the partition's batcher, one batch at a time.
 func (p *Producer) send(b *batch) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -107,7 +117,7 @@ func (p *Producer) send(b *batch) {
 	err := p.client.Produce(&kafka.Message{
 		TopicPartition: kafka.TopicPartition{Topic: &p.topic, Partition: b.partition},
 		Key:            b.key, Value: b.value, Opaque: b,
-		Headers: []kafka.Header{{Key: contract.HeaderContentType, Value: []byte(contract.ContentTypeOTLP)}},
+		Headers: p.client.headers(b.partition),
 	}, nil)
 	if err != nil {
 		p.metrics.failed.WithLabelValues("refused").Inc()
@@ -117,7 +127,22 @@ func (p *Producer) send(b *batch) {
 	p.metrics.inFlight.Add(float64(len(b.value)))
 }
 
-func (p *Producer) connect() (*kafka.Producer, error) {
+// headers of the partition's next message.
+func (c *client) headers(partition int32) []kafka.Header {
+	c.sequence[partition]++ // a message that is then refused leaves a gap, which does no harm
+	identity := contract.Identity{Producer: c.id, Sequence: c.sequence[partition]}
+	out := []kafka.Header{{Key: contract.HeaderContentType, Value: []byte(contract.ContentTypeOTLP)}}
+	for _, h := range identity.Headers() {
+		out = append(out, kafka.Header{Key: h.Key, Value: []byte(h.Value)})
+	}
+	return out
+}
+
+func (p *Producer) connect() (*client, error) {
+	out := &client{sequence: make([]int64, p.partitions)}
+	if _, err := rand.Read(out.id[:]); err != nil {
+		return nil, fmt.Errorf("choosing a producer id: %w", err)
+	}
 	c, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers":                  join(p.cfg.Kafka.Brokers),
 		"client.id":                          "logmill-collector",
@@ -140,10 +165,11 @@ func (p *Producer) connect() (*kafka.Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka producer: %w", err)
 	}
+	out.Producer = c
 	p.drains.Add(2)
 	go p.drainEvents(c)
 	go p.drainLogs(c)
-	return c, nil
+	return out, nil
 }
 
 func join(brokers []string) string {
@@ -205,7 +231,7 @@ func (p *Producer) replace(old *kafka.Producer, cause kafka.Error) {
 	p.metrics.restarts.Inc()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client != old || p.closed {
+	if p.client.Producer != old || p.closed {
 		return
 	}
 	fresh, err := p.connect()

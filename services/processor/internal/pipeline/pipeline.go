@@ -28,6 +28,7 @@ type Message struct {
 	Time        int64 // Kafka's timestamp, ns
 	ContentType string
 	Key, Value  []byte
+	Identity    contract.Identity // which batch it is, if its producer said so
 }
 
 // Dead is a message that could not be read, wholly or in part.

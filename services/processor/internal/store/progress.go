@@ -44,7 +44,7 @@ func (s *Store) findStream(ctx context.Context, cluster, topic, topicID string) 
 const (
 	acquireSQL = `INSERT INTO partition_progress (stream_id, part, epoch, owner, updated_at) VALUES (?, ?, 1, ?, UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE epoch = ` + nextEpoch + `, owner = VALUES(owner), updated_at = VALUES(updated_at)`
-	readProgressSQL = `SELECT epoch, next_offset, watermark_ns, windows_through,
+	readProgressSQL = `SELECT epoch, next_offset, watermark_ns, windows_through, producers,
  COALESCE((SELECT b.to_offset FROM block b WHERE b.stream_id = p.stream_id AND b.part = p.part ORDER BY b.from_offset DESC LIMIT 1), -1)
 FROM partition_progress p WHERE stream_id = ? AND part = ?`
 )
@@ -57,7 +57,7 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 			return err
 		}
 		return tx.QueryRowContext(ctx, readProgressSQL, stream, partition).
-			Scan(&p.Epoch, &p.NextOffset, &p.Watermark, &p.WindowsThrough, &p.PrevTo)
+			Scan(&p.Epoch, &p.NextOffset, &p.Watermark, &p.WindowsThrough, &p.Producers, &p.PrevTo)
 	})
 	if err != nil {
 		return Progress{}, fmt.Errorf("acquiring partition %d: %w", partition, err)

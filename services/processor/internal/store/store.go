@@ -27,10 +27,11 @@ type Progress struct {
 	Stream         uint32
 	Partition      int32
 	Epoch          int64
-	NextOffset     int64 // all below is stored
-	Watermark      int64 // ns
-	WindowsThrough int64 // windows hold all below
-	PrevTo         int64 // to_offset of the newest block, -1 for none
+	NextOffset     int64  // all below is stored
+	Watermark      int64  // ns
+	WindowsThrough int64  // windows hold all below
+	PrevTo         int64  // to_offset of the newest block, -1 for none
+	Producers      []byte // memory of producers, as package dedup encodes it
 }
 
 // Commit is one step of a partition: a block (absent when Block.Data is nil) and the position and watermark after it.
@@ -39,6 +40,7 @@ type Commit struct {
 	Watermark int64  // ns
 	Day       uint32 // of receipt, see Day
 	Block     block.Block
+	Producers []byte // memory of producers after it; nil = as before
 }
 
 // Day is the day of a time (ns), in days since 1970-01-01, UTC: which partition of block_data and block_filter has a block.
@@ -88,7 +90,7 @@ func (s *Store) Close() error {
 // advanceSQL moves a partition. LAST_INSERT_ID(expr) hands the new change_seq back with the answer, without a read.
 // A watermark ahead of MySQL's own clock is refused: it could never be taken back.
 const advanceSQL = `UPDATE partition_progress
-SET next_offset = ?, watermark_ns = ?, change_seq = LAST_INSERT_ID(change_seq + ?), updated_at = UTC_TIMESTAMP(6)
+SET next_offset = ?, watermark_ns = ?, change_seq = LAST_INSERT_ID(change_seq + ?), producers = COALESCE(?, producers), updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ? AND ? <= TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) * 1000` + fence
 
 const insertBlockSQL = `INSERT INTO block (stream_id, part, generation, from_offset, to_offset, prev_to, row_count, byte_count, checksum,
@@ -119,6 +121,9 @@ func (s *Store) Commit(ctx context.Context, p Progress, c Commit) (Progress, err
 	if c.Block.Data != nil {
 		p.PrevTo = c.To
 	}
+	if c.Producers != nil {
+		p.Producers = c.Producers
+	}
 	return p, nil
 }
 
@@ -129,7 +134,7 @@ func (s *Store) move(ctx context.Context, tx *sql.Tx, p Progress, c Commit) (seq
 		step = 1
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	res, err := tx.StmtContext(ctx, s.advance).ExecContext(ctx, c.To+1, c.Watermark, step, p.Stream, p.Partition, c.Watermark, p.Epoch, p.NextOffset)
+	res, err := tx.StmtContext(ctx, s.advance).ExecContext(ctx, c.To+1, c.Watermark, step, c.Producers, p.Stream, p.Partition, c.Watermark, p.Epoch, p.NextOffset)
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ type fixture struct {
 	stream uint32
 }
 
-func open(t *testing.T) fixture {
+func open(t testing.TB) fixture {
 	t.Helper()
 	db := testkit.DB(t, testkit.MySQL(t))
 	s, err := New(t.Context(), db.Text, db.Blob)
@@ -31,7 +31,7 @@ func open(t *testing.T) fixture {
 	return fixture{s, db, stream}
 }
 
-func (f fixture) acquire(t *testing.T) Progress {
+func (f fixture) acquire(t testing.TB) Progress {
 	t.Helper()
 	p, err := f.Acquire(t.Context(), f.stream, 2, "me")
 	require.NoError(t, err)
@@ -71,7 +71,9 @@ func TestCommitMovesAndReadsBack(t *testing.T) {
 	require.Equal(t, Progress{Stream: f.stream, Partition: 2, Epoch: 1, PrevTo: -1}, p)
 	p, err := f.Commit(t.Context(), p, commit(0, 4))
 	require.NoError(t, err)
-	p, err = f.Commit(t.Context(), p, commit(7, 9))
+	with := commit(7, 9)
+	with.Producers = []byte{1, 0xff, 0}
+	p, err = f.Commit(t.Context(), p, with)
 	require.NoError(t, err)
 	p, err = f.Commit(t.Context(), p, Commit{From: 10, To: 11, Watermark: 50}) // poison only
 	require.NoError(t, err)
@@ -81,6 +83,7 @@ func TestCommitMovesAndReadsBack(t *testing.T) {
 	require.Equal(t, want, f.acquire(t))
 	require.EqualValues(t, 12, p.NextOffset)
 	require.EqualValues(t, 9, p.PrevTo)
+	require.Equal(t, []byte{1, 0xff, 0}, p.Producers)
 	b, ok, err := f.LastBlock(t.Context(), p)
 	require.NoError(t, err)
 	require.True(t, ok)
@@ -175,4 +178,29 @@ func TestWindowsRoundTrip(t *testing.T) {
 	got, err = f.Windows(t.Context(), p, starts)
 	require.NoError(t, err)
 	require.Empty(t, got)
+}
+
+// BenchmarkCommit is a block of 100 KB in one transaction, with the memory of none, of three and of the most producers beside it.
+func BenchmarkCommit(b *testing.B) {
+	for _, bytes := range []int{0, 1 + 3*32, 1 + 1024*32} {
+		b.Run(fmt.Sprint(bytes, " B"), func(b *testing.B) {
+			f := open(b)
+			p := f.acquire(b)
+			c := commit(0, 0)
+			c.Block.Data, c.Block.Filter = make([]byte, 100<<10), make([]byte, 8<<10)
+			if bytes > 0 {
+				c.Producers = make([]byte, bytes)
+			}
+			for b.Loop() {
+				var err error
+				if p, err = f.Commit(b.Context(), p, c); err != nil {
+					b.Fatal(err)
+				}
+				c.From, c.To = c.From+1, c.To+1
+				if c.Producers != nil {
+					c.Producers[1]++ // as each block changes it
+				}
+			}
+		})
+	}
 }

@@ -31,6 +31,7 @@ type world struct {
 	errors   map[string]window.ErrorRow
 
 	log      []pipeline.Message // logs.raw
+	sequence int64              // of the one producer
 	vacant   map[int64]bool     // offsets that hold markers
 	enriched []published
 	dead     []published
@@ -51,7 +52,21 @@ func newWorld() *world {
 func (w *world) send(value string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value)})
+	w.sequence++
+	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value),
+		Identity: contract.Identity{Producer: contract.ProducerID{1}, Sequence: w.sequence}})
+}
+
+// again is a broker that has forgotten the producer: it takes the newest n messages once more.
+func (w *world) again(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.log[max(0, len(w.log)-n):] {
+		if !w.vacant[m.Offset] {
+			m.Offset = int64(len(w.log))
+			w.log = append(w.log, m)
+		}
+	}
 }
 
 // allPublished tells whether the newest block is on logs.enriched: it is stored a moment before.
@@ -135,8 +150,11 @@ func (l *life) commit(p store.Progress, c store.Commit) (store.Progress, error) 
 		l.blocks = append(l.blocks, store.Block{From: c.From, To: c.To, PrevTo: p.PrevTo, Watermark: c.Watermark, Meta: c.Block.Meta, Data: c.Block.Data})
 		l.progress.PrevTo = c.To
 	}
+	if c.Producers != nil {
+		l.progress.Producers = c.Producers
+	}
 	l.progress.NextOffset, l.progress.Watermark = c.To+1, c.Watermark
-	p.NextOffset, p.Watermark, p.PrevTo = l.progress.NextOffset, l.progress.Watermark, l.progress.PrevTo
+	p.NextOffset, p.Watermark, p.PrevTo, p.Producers = l.progress.NextOffset, l.progress.Watermark, l.progress.PrevTo, l.progress.Producers
 	return p, nil
 }
 

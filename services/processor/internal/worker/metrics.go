@@ -14,6 +14,7 @@ import (
 type Metrics struct {
 	rows, bytes, blocks, late, misplaced, heartbeats prometheus.Counter
 	skipped, damaged, publishFailures                prometheus.Counter
+	repeated, forgotten                              prometheus.Counter
 	unevaluated, dead, epochLosses                   *prometheus.CounterVec
 	blockRows, commitSeconds                         prometheus.Histogram
 	offset, watermark                                *prometheus.GaugeVec
@@ -29,6 +30,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		misplaced:       counter("misplaced_total", "Lines of services whose home is another partition; rules on those services are blind."),
 		heartbeats:      counter("heartbeats_total", "Heartbeats published."),
 		skipped:         counter("skipped_messages_total", "Messages delivered again after they were stored."),
+		repeated:        counter("repeated_messages_total", "Messages that were written to logs.raw again and dropped, by their producer's sequence."),
+		forgotten:       counter("forgotten_producers_total", "Producers forgotten before their time, because too many were to be remembered."),
 		damaged:         counter("damaged_blocks_total", "Stored blocks that could not be read back for the windows."),
 		publishFailures: counter("publish_failures_total", "Tries to publish that Kafka did not take."),
 		unevaluated:     counters("unevaluated_total", "Lines that alert rules never see, by reason.", "reason"),
@@ -39,7 +42,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		offset:          gauges("next_offset", "All offsets below are stored."),
 		watermark:       gauges("watermark_seconds", "Watermark of the partition, s since the epoch."),
 	}
-	reg.MustRegister(m.rows, m.bytes, m.blocks, m.late, m.misplaced, m.heartbeats, m.skipped, m.damaged, m.publishFailures,
+	reg.MustRegister(m.rows, m.bytes, m.blocks, m.late, m.misplaced, m.heartbeats, m.skipped, m.damaged, m.publishFailures, m.repeated, m.forgotten,
 		m.unevaluated, m.dead, m.epochLosses, m.blockRows, m.commitSeconds, m.offset, m.watermark)
 	return m
 }

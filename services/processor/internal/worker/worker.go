@@ -2,6 +2,7 @@
 // and the windows written. Everything about exactly-once happens here and in the store's transactions:
 //
 //   - positions come from MySQL; what lies below next_offset is skipped;
+//   - a batch that was written to the log twice is dropped the second time, by a memory that is stored with the position;
 //   - a block is committed first and published second, and nothing new is committed before the publish is acknowledged;
 //   - after a commit that failed, or whose fate is unknown, the partition is acquired again under a new epoch and read back;
 //     messages in hand stay in hand until their offsets are known to be stored;
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/services/processor/internal/pipeline"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
@@ -87,7 +89,9 @@ type Worker struct {
 	fresh    bool // progress was just acquired: the first reload need not do it again
 	ready    bool // progress and windows are what MySQL has, and the last block is published
 	held     []pipeline.Message
-	single   int // so many messages are stored one by one, because together they made no block
+	repeats  *dedup.Producers // of the partition, as progress has it
+	repeated int              // messages of this round that were stored before
+	single   int              // so many messages are stored one by one, because together they made no block
 	set      *window.Set
 
 	mark     func(next int64) // tells the consumer group
@@ -210,15 +214,35 @@ func (w *Worker) work(ctx context.Context) error {
 // fill puts messages into the pipeline, those in hand first, and says how many of held are in the block.
 func (w *Worker) fill() (used int) {
 	w.dropStored()
-	w.pipe.Begin(w.deps.Now(), w.progress.Watermark)
+	now := w.deps.Now()
+	w.pipe.Begin(now, w.progress.Watermark)
+	w.repeats.Begin()
+	w.repeated = 0
 	for !w.pipe.Full() && (w.single == 0 || used == 0) {
 		if used == len(w.held) && !w.takeOne() {
 			break
 		}
-		w.pipe.Add(w.held[used])
+		w.add(w.held[used], now)
 		used++
 	}
 	return used
+}
+
+// add puts a message into the block, unless it was written to the log before.
+func (w *Worker) add(m pipeline.Message, now int64) {
+	if w.repeats.Fresh(m.Identity, timeOf(m, now)) {
+		w.pipe.Add(m)
+		return
+	}
+	w.repeated++
+}
+
+// timeOf is a message's time, ns; a sender's clock that runs ahead must not make us forget.
+func timeOf(m pipeline.Message, now int64) int64 {
+	if m.Time == 0 {
+		return now
+	}
+	return min(m.Time, now)
 }
 
 // takeOne moves a message that is not stored yet from the queue into held.

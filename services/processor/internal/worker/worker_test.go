@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/services/processor/internal/pipeline"
@@ -141,6 +142,9 @@ func chaos(t *testing.T, r *rand.Rand) {
 			if chance(8) {
 				w.marker()
 			}
+			if chance(6) {
+				w.again(1 + pick(6))
+			}
 			time.Sleep(time.Duration(pick(120)) * time.Millisecond)
 			synctest.Wait()
 		}
@@ -185,6 +189,47 @@ func TestCrashBetweenCommitAndPublish(t *testing.T) {
 		require.EqualValues(t, 0, w.enriched[0].From, "the last block comes before anything new")
 		require.Positive(t, w.enriched[0].Rows)
 		requireExact(t, w, 2)
+	})
+}
+
+// TestABatchThatIsWrittenTwiceIsStoredOnce: in one block, in the next, after another process has taken over, and when it was poison.
+func TestABatchThatIsWrittenTwiceIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.send(line(0))
+		w.send(line(1))
+		w.again(2) // in hand at once: one block
+		worker, stop := (&life{world: w}).run(t, 0)
+		settle(t, w)
+		w.again(3)
+		w.send(line(2))
+		settle(t, w)
+		stop()
+		require.EqualValues(t, 5, testutil.ToFloat64(worker.deps.Metrics.repeated))
+		worker, stop = (&life{world: w}).run(t, 0)
+		w.again(8)
+		w.send("garbage")
+		w.again(1)
+		w.send(line(3))
+		settle(t, w)
+		stop()
+		require.EqualValues(t, 9, testutil.ToFloat64(worker.deps.Metrics.repeated))
+		require.Len(t, w.dead, 1)
+		requireExact(t, w, 4)
+	})
+}
+
+func TestAMemoryThatCannotBeReadHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.progress.Producers = []byte("of another version")
+		_, stop := (&life{world: w}).run(t, 0)
+		w.send(line(0))
+		settle(t, w)
+		stop()
+		requireExact(t, w, 1)
 	})
 }
 

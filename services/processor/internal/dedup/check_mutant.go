@@ -1,0 +1,5 @@
+//go:build mutant_repeats
+
+package dedup
+
+const checked = false

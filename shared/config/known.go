@@ -9,7 +9,7 @@ import (
 // Known are all variables that any Logmill program reads: what is not here and looks like ours is a mistake.
 // A test keeps it equal to .env.example; each program's test keeps it a superset of its struct.
 var Known = []string{
-	"ALERT_BLIND_AFTER", "ALERT_BRIDGES_FILE", "ALERT_EVALUATOR_PORT", "ALERT_MAX_AGE",
+	"ALERT_BLIND_AFTER", "ALERT_BRIDGES_FILE", "ALERT_EVALUATOR_PORT", "ALERT_EVENT_RETENTION", "ALERT_MAX_AGE", "ALERT_RETENTION",
 	"API_PORT", "API_QUERY_MAX_BYTES", "API_QUERY_MAX_ROWS", "API_QUERY_TIMEOUT",
 	"BIND_ADDRESS",
 	"COLLECTOR_DELIVERY_TIMEOUT", "COLLECTOR_LINGER", "COLLECTOR_MAX_BODY_MB", "COLLECTOR_MEMORY_MB", "COLLECTOR_PORT",
@@ -20,7 +20,7 @@ var Known = []string{
 	"MAX_LATE",
 	"MYSQL_DATABASE", "MYSQL_HOST", "MYSQL_PASSWORD", "MYSQL_PORT", "MYSQL_USER",
 	"PROCESSORS", "PROCESSOR_PORT",
-	"RAW_CAP_MB", "RAW_TRIM",
+	"RAW_CAP_MB", "RAW_TRIM", "RULE_VERSION_RETENTION",
 }
 
 // elsewhere are the variables of test tooling.

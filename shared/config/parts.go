@@ -112,6 +112,17 @@ func (h HTTP) Addr(port int) string { return net.JoinHostPort(h.Bind, strconv.It
 // Port checks a service's own port setting.
 func Port(name string, p int) error { return port(name, p) }
 
+// LeastRetention is the shortest that history may be kept: below it a typing error would be a loss.
+const LeastRetention = time.Hour
+
+// Retention checks how long something is kept: 0, for ever, or LeastRetention at least.
+func Retention(name string, d time.Duration) error {
+	if d != 0 && d < LeastRetention {
+		return fmt.Errorf("%s=%s is below %s and not 0 (for ever)", name, d, LeastRetention)
+	}
+	return nil
+}
+
 // Positive checks a duration setting.
 func Positive(name string, d time.Duration) error {
 	if d <= 0 {

@@ -191,6 +191,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	wg.Go(func() { every(beside, globalEvery, shard.round) })
 	wg.Go(func() { every(beside, standEvery, ps.standAll) })
 	wg.Go(func() { every(beside, watch.pace(), watch.round) })
+	wg.Go(func() { every(beside, pruneEvery, (&pruner{watch, a.cfg.EventRetention, a.cfg.Retention}).round) })
 	wg.Go(func() { rel.Run(beside) })
 	wg.Go(func() { every(beside, lagEvery, func(ctx context.Context) { a.measureLag(ctx, ps, client) }) })
 	a.health.SetReady(true)

@@ -13,6 +13,7 @@ type metrics struct {
 	events                               *prometheus.CounterVec
 	rules                                *prometheus.GaugeVec
 	problems                             *prometheus.GaugeVec
+	pruned                               *prometheus.CounterVec
 	blindRules, watched                  prometheus.Gauge
 }
 
@@ -37,7 +38,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.problems = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "logmill_evaluator_problems", Help: "What is wrong with the evaluation of rules now, of all partitions, by kind (docs/blind.md)."}, []string{"kind"})
 	m.blindRules = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_blind_rules", Help: "Enabled rules that cannot see all their lines, or are not evaluated."})
 	m.watched = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_watched_seconds", Help: "When this replica last looked for blind rules, Unix time."})
-	reg.MustRegister(m.problems, m.blindRules, m.watched)
+	m.pruned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_pruned_total", Help: "Rows of old history deleted, by table."}, []string{"table"})
+	reg.MustRegister(m.pruned, m.problems, m.blindRules, m.watched)
 	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
 	return m
 }

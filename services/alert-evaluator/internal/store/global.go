@@ -65,7 +65,7 @@ func (s *Store) CommitGlobal(ctx context.Context, g Global, tick int64, st Step)
 		if err := moved(tx.ExecContext(ctx, globalCommitSQL, tick, st.OutSeq, st.Findings, g.Stream, g.Epoch, g.Tick)); err != nil {
 			return err
 		}
-		st.Position.NextOffset = tick
+		st.Position.NextOffset, st.Position.Watermark = tick, tick*engine.Tick
 		if err := s.write(ctx, tx, g.Stream, GlobalSource, st); err != nil || st.Snapshot == nil {
 			return err
 		}

@@ -155,7 +155,7 @@ func writeSnapshot(ctx context.Context, tx *sql.Tx, stream uint32, source string
 	for ; chunks == 0 || len(state) > 0; chunks++ {
 		part := state[:min(len(state), snapshotChunk)]
 		state = state[len(part):]
-		if _, err := tx.ExecContext(ctx, snapshotSQL, stream, source, chunks, st.Position.NextOffset, st.Position.SourceNext, st.OutSeq, st.RuleSeq, part); err != nil {
+		if _, err := tx.ExecContext(ctx, snapshotSQL, stream, source, chunks, st.Position.NextOffset, st.Position.SourceNext, st.Position.Watermark, st.OutSeq, st.RuleSeq, part); err != nil {
 			return fmt.Errorf("writing a snapshot: %w", err)
 		}
 	}
@@ -167,8 +167,8 @@ func writeSnapshot(ctx context.Context, tx *sql.Tx, stream uint32, source string
 	return err
 }
 
-const snapshotSQL = `INSERT INTO alert_snapshot (stream_id, source, chunk, next_offset, source_next, out_seq, rule_seq, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset), source_next = VALUES(source_next), out_seq = VALUES(out_seq), rule_seq = VALUES(rule_seq), state = VALUES(state)`
+const snapshotSQL = `INSERT INTO alert_snapshot (stream_id, source, chunk, next_offset, source_next, watermark_ns, out_seq, rule_seq, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset), source_next = VALUES(source_next), watermark_ns = VALUES(watermark_ns), out_seq = VALUES(out_seq), rule_seq = VALUES(rule_seq), state = VALUES(state)`
 
 // Snapshot is the newest of a source; ok is false without one.
 func (s *Store) Snapshot(ctx context.Context, stream uint32, source string) (snap Snapshot, ok bool, err error) {

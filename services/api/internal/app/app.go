@@ -36,6 +36,9 @@ type Config struct {
 	MaxRows  int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
 	MaxBytes int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
 	MaxTime  time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
+
+	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
+	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
 }
 
 // Validate implements config.Validator.
@@ -44,7 +47,8 @@ func (c Config) Validate() error {
 	if c.MaxRows < 1 || c.MaxBytes < 1 {
 		problems = append(problems, errors.New("API_QUERY_MAX_ROWS and API_QUERY_MAX_BYTES must be above zero"))
 	}
-	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime))...)
+	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime),
+		config.Retention("ALERT_RETENTION", c.AlertRetention), config.Retention("RULE_VERSION_RETENTION", c.VersionRetention))...)
 }
 
 const (
@@ -109,6 +113,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	wg.Go(func() { a.watch.Run(running) })
 	wg.Go(func() { a.sample(running) })
+	wg.Go(func() { a.prune(running, store.New(a.db)) })
 	a.health.SetReady(true)
 	a.log.Info().Str("addr", a.Addr()).Msg("api listens")
 	select {

@@ -6,11 +6,12 @@ import "strconv"
 
 // The topics.
 const (
-	TopicRaw         = "logs.raw"      // what the collector acknowledged
-	TopicEnriched    = "logs.enriched" // blocks, as stored
-	TopicDead        = "logs.dead"     // what could not be processed, with the reason
-	TopicAlerts      = "alerts.fired"  // alert events
-	TopicAlertsState = "alerts.state"  // the last event of each alert, compacted
+	TopicRaw         = "logs.raw"       // what the collector acknowledged
+	TopicEnriched    = "logs.enriched"  // blocks, as stored
+	TopicDead        = "logs.dead"      // what could not be processed, with the reason
+	TopicAlerts      = "alerts.fired"   // alert events
+	TopicAlertsState = "alerts.state"   // the last event of each alert, compacted
+	TopicPositions   = "logs.positions" // how far each file and input topic has been sent, compacted; the collector's own
 )
 
 // Content types of values.
@@ -29,6 +30,9 @@ const (
 
 // HeaderContentType names what the value is.
 const HeaderContentType = "content-type"
+
+// HeaderImport, "true" on a message of logs.raw, marks its records as history: stored and searchable, never evaluated by rules.
+const HeaderImport = "import"
 
 // Header is a Kafka record header.
 type Header struct{ Key, Value string }
@@ -59,6 +63,7 @@ func Topics(partitions int32, embedded bool) []TopicSpec {
 		topic(TopicDead, 1, deadRetentionMS, embedded, false),
 		topic(TopicAlerts, partitions, alertsRetentionMS, embedded, false),
 		compacted(topic(TopicAlertsState, partitions, -1, embedded, true)),
+		compacted(topic(TopicPositions, 1, -1, embedded, true)),
 	}
 }
 

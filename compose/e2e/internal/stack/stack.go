@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -234,6 +235,13 @@ func (s *Stack) run(binary string, args ...string) {
 	}
 }
 
+// Feed runs a program of ours to its end, with something on its standard input, and returns what it printed.
+func (s *Stack) Feed(in io.Reader, binary string, args ...string) ([]byte, error) {
+	cmd := exec.Command(filepath.Join(s.bin, binary), args...)
+	cmd.Env, cmd.Stdin = s.env, in
+	return cmd.CombinedOutput()
+}
+
 // Processor is the program of a processor without faults.
 const Processor = "processor"
 
@@ -267,7 +275,7 @@ func (s *Stack) port(name string) int {
 // URL is a service's address.
 func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(name)) }
 
-// Start starts a service under a name of its own.
+// Start starts a service under a name of its own. binary is a program of ours, or a path, and its arguments.
 func (s *Stack) Start(name, binary string, env ...string) {
 	s.t.Helper()
 	p := &proc{binary: binary, env: env}
@@ -285,11 +293,12 @@ func (s *Stack) launch(name string, p *proc) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	path := p.binary
+	words := strings.Fields(p.binary)
+	path := words[0]
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.bin, path)
 	}
-	cmd := exec.Command(path)
+	cmd := exec.Command(path, words[1:]...)
 	cmd.Env = append(s.env[:len(s.env):len(s.env)], p.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

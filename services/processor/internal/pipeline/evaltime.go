@@ -9,11 +9,14 @@ const (
 	Evaluated  Unevaluated = iota
 	TooOld                 // its timestamp lies more than max_late before its receipt: an import or a broken clock
 	TooLate                // its batch reached us more than max_late behind the watermark
+	Imported               // the collector says that it is history
 	reasonsEnd             // keep last
 )
 
 // String is the reason's name in metrics.
-func (u Unevaluated) String() string { return [...]string{"evaluated", "too_old", "too_late"}[u] }
+func (u Unevaluated) String() string {
+	return [...]string{"evaluated", "too_old", "too_late", "imported"}[u]
+}
 
 // observedAt is when a record counts as received, ns: no clock but ours can push it past now. observed 0 = the sender did not say;
 // Kafka's own time stands in.

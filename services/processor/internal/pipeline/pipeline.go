@@ -27,6 +27,7 @@ type Message struct {
 	Offset      int64
 	Time        int64 // Kafka's timestamp, ns
 	ContentType string
+	Import      bool // history: stored, never evaluated
 	Key, Value  []byte
 	Identity    contract.Identity // which batch it is, if its producer said so
 }
@@ -159,13 +160,13 @@ func (p *Pipeline) decode(m Message) (kind string, err error) {
 		}
 	}()
 	for i := from; i < len(p.batch.Records); i++ {
-		p.record(&p.batch.Records[i], m.Time)
+		p.record(&p.batch.Records[i], m)
 	}
 	return "", nil
 }
 
-func (p *Pipeline) record(rec *logrec.Record, kafkaTime int64) {
-	rec.Observed = observedAt(rec.Observed, kafkaTime, p.now)
+func (p *Pipeline) record(rec *logrec.Record, m Message) {
+	rec.Observed = observedAt(rec.Observed, m.Time, p.now)
 	p.maxObserved = max(p.maxObserved, rec.Observed)
 	if rec.Service != p.service {
 		p.newService(rec.Service)
@@ -173,6 +174,9 @@ func (p *Pipeline) record(rec *logrec.Record, kafkaTime int64) {
 	rec.Service = p.clean
 	p.enricher.Record(rec, rec.Observed)
 	eval, late, why := evalTime(rec.Timestamp, rec.Observed, p.watermark, int64(p.cfg.MaxLate))
+	if m.Import {
+		eval, late, why = 0, false, Imported
+	}
 	rec.EvalTime = eval
 	p.stats.Unevaluated[why]++
 	if late {

@@ -155,3 +155,15 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*lines), "ns/line")
 }
+
+// TestHistoryIsNeverEvaluated: what the collector marks as an import is stored and has no eval_time, however new it looks.
+func TestHistoryIsNeverEvaluated(t *testing.T) {
+	t.Parallel()
+	p := newPipeline(t, 1)
+	p.Begin(now, now-10*second)
+	p.Add(Message{Offset: 1, Import: true, Value: otlp(logrec.Record{Service: "a", Message: "of yesterday, and no time in it", Observed: now})})
+	out, err := p.Finish()
+	require.NoError(t, err)
+	require.Zero(t, out.Records[0].EvalTime)
+	require.Equal(t, 1, out.Stats.Unevaluated[Imported])
+}

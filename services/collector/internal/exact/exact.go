@@ -1,0 +1,200 @@
+// Package exact sends lines to logs.raw together with the position that they end at, in one Kafka transaction: a source that begins again
+// at its stored position (a file, a partition of another topic) sends each line once, whenever it is killed.
+//
+// Positions lie on the compacted topic logs.positions, a key a source. A writer has a transactional id; opening the id again ends the
+// transaction of whoever had it before and fences him (Kafka's KIP-98). After any error the outcome of the last transaction is whatever
+// the positions say: the caller closes the Writer, opens a new one, and goes on from what it loads.
+package exact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/logrec"
+)
+
+// ErrFenced means that another writer has taken the transactional id: this one must not go on.
+var ErrFenced = errors.New("another process writes under the same name")
+
+// Part is records that go into messages of their own. Import: they are history, which rules never see.
+type Part struct {
+	Records []logrec.Record
+	Import  bool
+}
+
+// Position is where a source stands after a transaction. A nil Value forgets the source.
+type Position struct {
+	Key   string
+	Value []byte
+}
+
+// Writer writes transactions. Not safe for concurrent use.
+type Writer struct {
+	cfg     config.Kafka
+	log     zerolog.Logger
+	client  *kafka.Producer
+	encoder []contract.Encoder // by home partition
+	drains  sync.WaitGroup
+}
+
+// Open connects, ends what the last owner of id left open, and fences him. id is without the installation's prefix.
+func Open(ctx context.Context, cfg config.Kafka, id string, log zerolog.Logger) (*Writer, error) {
+	client, err := kafka.NewProducer(&kafka.ConfigMap{
+		"bootstrap.servers":          strings.Join(cfg.Brokers, ","),
+		"client.id":                  "logmill-collector",
+		"transactional.id":           cfg.Group(id),
+		"transaction.timeout.ms":     int(transactionTimeout.Milliseconds()),
+		"acks":                       "all",
+		"compression.type":           "lz4",
+		"linger.ms":                  0, // batches are made here
+		"message.max.bytes":          contract.MaxMessageBytes,
+		"queue.buffering.max.kbytes": queueKB,
+		"go.delivery.reports":        false, // the transaction's outcome says it for all
+		"go.logs.channel.enable":     true,
+		"enable.metrics.push":        false,
+		"reconnect.backoff.max.ms":   1000,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the Kafka producer: %w", err)
+	}
+	w := &Writer{cfg: cfg, log: log, client: client, encoder: make([]contract.Encoder, cfg.Partitions)}
+	w.drains.Add(2)
+	go w.drain()
+	go w.drainLogs()
+	if err := retriable(ctx, client.InitTransactions); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("taking the transactional id %s: %w", id, err)
+	}
+	return w, nil
+}
+
+// drain keeps librdkafka's channels empty: an unread one blocks the whole client.
+func (w *Writer) drain() {
+	defer w.drains.Done()
+	for e := range w.client.Events() {
+		if err, ok := e.(kafka.Error); ok {
+			w.log.Debug().Err(err).Msg("Kafka does not answer as it should")
+		}
+	}
+}
+
+func (w *Writer) drainLogs() {
+	defer w.drains.Done()
+	for l := range w.client.Logs() {
+		w.log.Debug().Int("rdkafka_level", l.Level).Msg(l.Message)
+	}
+}
+
+// Close lets go. A transaction that is open is not committed.
+func (w *Writer) Close() {
+	_ = w.client.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | kafka.PurgeNonBlocking)
+	w.client.Close()
+	w.drains.Wait()
+}
+
+// Commit writes all parts and positions, or nothing. After an error the Writer is of no more use; ErrFenced says that nobody of our
+// name should go on.
+func (w *Writer) Commit(ctx context.Context, parts []Part, positions []Position) error {
+	if err := w.client.BeginTransaction(); err != nil {
+		return fenced(fmt.Errorf("beginning a transaction: %w", err))
+	}
+	for _, p := range parts {
+		if err := w.produce(p); err != nil {
+			return fenced(err)
+		}
+	}
+	topic := w.cfg.Topic(contract.TopicPositions)
+	for _, p := range positions {
+		at := kafka.TopicPartition{Topic: &topic, Partition: 0}
+		if err := w.client.Produce(&kafka.Message{TopicPartition: at, Key: []byte(p.Key), Value: p.Value}, nil); err != nil {
+			return fenced(fmt.Errorf("queueing a position: %w", err))
+		}
+	}
+	if err := retriable(ctx, w.client.CommitTransaction); err != nil {
+		return fenced(fmt.Errorf("committing a transaction: %w", err))
+	}
+	return nil
+}
+
+// produce queues a part's records as messages of their home partitions.
+func (w *Writer) produce(p Part) error {
+	last, home := "", int32(-1)
+	for i := range p.Records {
+		r := &p.Records[i]
+		if home < 0 || r.Service != last {
+			last, home = r.Service, contract.Home(r.Service, w.cfg.Partitions)
+		}
+		e := &w.encoder[home]
+		e.Add(r)
+		if e.Size() >= contract.BatchBytes {
+			if err := w.flush(home, p.Import); err != nil {
+				return err
+			}
+		}
+	}
+	for home := range w.encoder {
+		if err := w.flush(int32(home), p.Import); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) flush(home int32, imported bool) error {
+	e := &w.encoder[home]
+	if e.Len() == 0 {
+		return nil
+	}
+	topic := w.cfg.Topic(contract.TopicRaw)
+	m := kafka.Message{
+		TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: home}, Value: e.AppendTo(nil),
+		Headers: []kafka.Header{{Key: contract.HeaderContentType, Value: []byte(contract.ContentTypeOTLP)}},
+	}
+	if service, ok := e.SingleService(); ok {
+		m.Key = []byte(service)
+	}
+	if imported {
+		m.Headers = append(m.Headers, kafka.Header{Key: contract.HeaderImport, Value: []byte("true")})
+	}
+	e.Reset()
+	if err := w.client.Produce(&m, nil); err != nil {
+		return fmt.Errorf("queueing lines: %w", err)
+	}
+	return nil
+}
+
+// retriable calls f again while Kafka says that the same call may succeed later, until ctx ends.
+func retriable(ctx context.Context, f func(context.Context) error) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, callTimeout)
+		err := f(once)
+		cancel()
+		var ke kafka.Error
+		if err == nil || ctx.Err() != nil || !errors.As(err, &ke) || !ke.IsRetriable() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// fenced adds ErrFenced to an error that says so.
+func fenced(err error) error {
+	var ke kafka.Error
+	if errors.As(err, &ke) && (ke.Code() == kafka.ErrFenced || ke.Code() == kafka.ErrInvalidProducerEpoch || ke.Code() == kafka.ErrProducerFenced) {
+		return errors.Join(ErrFenced, err)
+	}
+	return err
+}

@@ -36,6 +36,7 @@ func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 	require.Equal(t, keysOf(raw), keys(doc.Components.Schemas["rawHeaders"].Properties))
 	require.Equal(t, keysOf(Enriched{}.Headers()), keys(doc.Components.Schemas["enrichedHeaders"].Properties))
 	require.Equal(t, keysOf(Dead{}.Headers()), keys(doc.Components.Schemas["deadHeaders"].Properties))
+	require.Equal(t, keysOf((&AlertEvent{}).Headers()), keys(doc.Components.Schemas["eventHeaders"].Properties))
 	for message, want := range map[string]string{"otlp": ContentTypeOTLP, "json": ContentTypeJSON, "block": ContentTypeBlock, "event": ContentTypeEvent} {
 		require.Equal(t, want, doc.Components.Messages[message].ContentType, message)
 	}

@@ -150,6 +150,9 @@ func poll(ctx context.Context, client *kgo.Client, idle time.Duration) (kgo.Fetc
 	return fetches, errors.Join(problems...)
 }
 
+// tries, a second apart, bridge a broker that has just started or a topic that was just made.
+const tries = 30
+
 // offsets are where a topic's partitions begin and end.
 func (c *consumer) offsets(ctx context.Context, topic string) (start, end map[int32]int64, err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...))
@@ -158,13 +161,21 @@ func (c *consumer) offsets(ctx context.Context, topic string) (start, end map[in
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	first, err1 := admin.ListStartOffsets(ctx, topic)
-	last, err2 := admin.ListEndOffsets(ctx, topic)
-	if err := errors.Join(err1, err2, first.Error(), last.Error()); err != nil {
-		return nil, nil, fmt.Errorf("asking for the offsets of %s: %w", topic, err)
+	for n := 1; ; n++ {
+		first, err1 := admin.ListStartOffsets(ctx, topic)
+		last, err2 := admin.ListEndOffsets(ctx, topic)
+		if err = errors.Join(err1, err2, first.Error(), last.Error()); err == nil {
+			start, end = map[int32]int64{}, map[int32]int64{}
+			first.Each(func(o kadm.ListedOffset) { start[o.Partition] = o.Offset })
+			last.Each(func(o kadm.ListedOffset) { end[o.Partition] = o.Offset })
+			return start, end, nil
+		}
+		if n == tries || ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("asking for the offsets of %s: %w", topic, err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
 	}
-	start, end = map[int32]int64{}, map[int32]int64{}
-	first.Each(func(o kadm.ListedOffset) { start[o.Partition] = o.Offset })
-	last.Each(func(o kadm.ListedOffset) { end[o.Partition] = o.Offset })
-	return start, end, nil
 }

@@ -125,7 +125,9 @@ func (e *Engine) handle(i *instance, c *Command, t int64) {
 		if c.Kind == CommandAcknowledge {
 			i.alert.Ack = c.Who
 		}
-		i.alert.AckNote = c.Note
+		if c.Note != "" { // an acknowledgement without words takes none away
+			i.alert.AckNote = c.Note
+		}
 		e.emit(i, Updated, ReasonManual, t, nil)
 	}
 }

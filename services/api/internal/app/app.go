@@ -91,7 +91,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	})
 	a.health.Add("mysql", db.Ping)
 	engine := search.New(st, search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, time.Now)
-	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Rules: st, Silences: st, Audit: st, Status: a.watch, Health: a.health, Registry: obs.NewRegistry(), Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Status: a.watch, Health: a.health, Registry: obs.NewRegistry(), Log: log, Now: time.Now})
 	return a, nil
 }
 

@@ -1,21 +1,35 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/logmill/logmill/services/api/internal/query"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/rule"
 )
 
-// alertsRange is how far back alerts are listed when nothing is said.
-const alertsRange = 7 * 24 * time.Hour
+// Alerts tells of alerts, and keeps what people do to them.
+type Alerts interface {
+	Alerts(ctx context.Context, f store.AlertFilter) ([]store.AlertRow, *store.AlertCursor, error)
+	Alert(ctx context.Context, id string) (store.AlertDetail, error)
+	Stats(ctx context.Context, f store.AlertFilter, step time.Duration) (store.AlertStats, error)
+	Command(ctx context.Context, id, kind, who, note string) error
+}
+
+const (
+	alertsRange = 7 * 24 * time.Hour // how far back alerts are listed when nothing is said
+	maxPoints   = 1000               // of statistics over time: more than any screen shows
+	maxLabels   = 10                 // label filters of one request: each reads every alert's JSON
+)
 
 // alertsJSON is the answer of GET /api/alerts.
 type alertsJSON struct {
@@ -23,7 +37,7 @@ type alertsJSON struct {
 	NextCursor string           `json:"next_cursor"`
 }
 
-var alertStates = []string{"active", "acknowledged", "resolved"}
+var alertStates = []string{store.AlertPending, store.AlertActive, store.AlertAcknowledged, store.AlertResolved}
 
 func (p *params) oneOf(name string, allowed []string) []string {
 	got := p.list(name)
@@ -35,53 +49,99 @@ func (p *params) oneOf(name string, allowed []string) []string {
 	return got
 }
 
+var labelFilter = regexp.MustCompile(`^([a-zA-Z0-9_]+)(!?=)([^~].*|)$`)
+
+// labels reads label=zone=eu and label=zone!=eu.
+func (p *params) labels() (out []rule.Matcher) {
+	given := p.c.QueryParams()["label"]
+	if len(given) > maxLabels {
+		p.wrong("label", "is given more than %d times", maxLabels)
+		return nil
+	}
+	for _, text := range given {
+		m := labelFilter.FindStringSubmatch(text)
+		if m == nil {
+			p.wrong("label", "%q is not name=value or name!=value", text)
+			continue
+		}
+		out = append(out, rule.Matcher{Name: m[1], Value: m[3], IsEqual: m[2] == "="})
+	}
+	return out
+}
+
+var alertParams = []string{"severity", "service", "team", "rule", "label", "silenced"}
+
+// alertFilter reads the parameters that every route of alerts has.
+func (p *params) alertFilter() store.AlertFilter {
+	f := store.AlertFilter{Severities: p.oneOf("severity", rule.Severities), Service: p.c.QueryParam("service"), Team: p.c.QueryParam("team"), Rule: p.c.QueryParam("rule"), Labels: p.labels()}
+	if p.c.QueryParam("silenced") != "" {
+		yes := p.yes("silenced")
+		f.Silenced = &yes
+	}
+	return f
+}
+
 func (s *server) listAlerts(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("state", "severity", "service", "team", "rule", "start", "end", "limit", "cursor")
+	p.only(append([]string{"state", "start", "end", "limit", "cursor"}, alertParams...)...)
+	f := p.alertFilter()
+	f.States = p.oneOf("state", alertStates)
 	now := s.Now().UnixNano()
-	f := store.AlertFilter{States: p.oneOf("state", alertStates), Severities: p.oneOf("severity", rule.Severities), Service: c.QueryParam("service"), Team: c.QueryParam("team"),
-		Rule: c.QueryParam("rule"), Start: p.time("start", now-int64(alertsRange)), End: p.time("end", now+int64(time.Minute)), Limit: p.number("limit", defaultLimit, maxLimit)}
+	f.Start, f.End = p.time("start", now-int64(alertsRange)), p.time("end", now+int64(time.Minute))
+	return s.alertList(c, p, f)
+}
+
+// activeAlerts are those that fire, however long they have.
+func (s *server) activeAlerts(c echo.Context) error {
+	p := &params{c: c, now: s.Now()}
+	p.only(append([]string{"limit", "cursor"}, alertParams...)...)
+	f := p.alertFilter()
+	f.States, f.End = []string{store.AlertActive, store.AlertAcknowledged}, s.Now().Add(time.Minute).UnixNano()
+	return s.alertList(c, p, f)
+}
+
+func (s *server) alertList(c echo.Context, p *params, f store.AlertFilter) error {
+	f.Limit = p.number("limit", defaultLimit, maxLimit)
 	if b := (store.AlertCursor{}); p.cursor("alerts", &b) {
 		f.Before = &b
 	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	return s.alertList(c, f)
-}
-
-func (s *server) activeAlerts(c echo.Context) error {
-	p := &params{c: c, now: s.Now()}
-	p.only("severity", "service", "team", "rule", "limit")
-	f := store.AlertFilter{States: alertStates[:2], Severities: p.oneOf("severity", rule.Severities), Service: c.QueryParam("service"), Team: c.QueryParam("team"), Rule: c.QueryParam("rule"),
-		End: s.Now().Add(time.Minute).UnixNano(), Limit: p.number("limit", defaultLimit, maxLimit)}
-	if err := p.err(); err != nil {
-		return err
-	}
-	return s.alertList(c, f)
-}
-
-func (s *server) alertList(c echo.Context, f store.AlertFilter) error {
-	rows, err := s.Rules.Alerts(c.Request().Context(), f)
+	rows, next, err := s.Alerts.Alerts(c.Request().Context(), f)
 	if err != nil {
 		return err
 	}
 	out := alertsJSON{Alerts: rows}
-	if len(rows) == f.Limit && f.Limit > 0 {
-		out.NextCursor = seal("alerts", rows[f.Limit-1].Cursor())
+	if next != nil {
+		out.NextCursor = seal("alerts", next)
 	}
 	return c.JSON(http.StatusOK, out)
 }
 
 func (s *server) alertStats(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("start", "end")
+	p.only(append([]string{"state", "start", "end", "step"}, alertParams...)...)
+	f := p.alertFilter()
+	f.States = p.oneOf("state", alertStates)
 	now := s.Now().UnixNano()
-	start, end := p.time("start", now-int64(alertsRange)), p.time("end", now+int64(time.Minute))
+	f.Start, f.End = p.time("start", now-int64(alertsRange)), p.time("end", now+int64(time.Minute))
+	if f.Start >= f.End {
+		p.wrong("start", "is not before end")
+	}
+	var step time.Duration
+	if text := c.QueryParam("step"); text != "" {
+		var err error
+		if step, err = query.ParseDuration(text); err != nil || step < time.Second {
+			p.wrong("step", "%q is not a duration of a second or more", text)
+		} else if (f.End-f.Start)/int64(step) > maxPoints {
+			p.wrong("step", "gives more than %d points", maxPoints)
+		}
+	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	st, err := s.Rules.Stats(c.Request().Context(), start, end)
+	st, err := s.Alerts.Stats(c.Request().Context(), f, step)
 	if err != nil {
 		return err
 	}
@@ -89,7 +149,7 @@ func (s *server) alertStats(c echo.Context) error {
 }
 
 func (s *server) getAlert(c echo.Context) error {
-	a, err := s.Rules.Alert(c.Request().Context(), c.Param("id"))
+	a, err := s.Alerts.Alert(c.Request().Context(), c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -123,10 +183,10 @@ func (s *server) handleAlert(kind string) echo.HandlerFunc {
 			return fault.Invalid("the request has mistakes", fault.Field{Name: "note", Reason: fmt.Sprintf("must be 1 to %d bytes", maxNote)})
 		}
 		ctx := c.Request().Context()
-		if err := s.Rules.Command(ctx, c.Param("id"), kind, h.Who, h.Note); err != nil {
+		if err := s.Alerts.Command(ctx, c.Param("id"), kind, h.Who, h.Note); err != nil {
 			return err
 		}
-		a, err := s.Rules.Alert(ctx, c.Param("id"))
+		a, err := s.Alerts.Alert(ctx, c.Param("id"))
 		if err != nil {
 			return err
 		}

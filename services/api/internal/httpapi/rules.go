@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,25 +15,36 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/logmill/logmill/services/api/internal/backtest"
+	"github.com/logmill/logmill/services/api/internal/standing"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/rule"
 )
 
-// Rules keeps the rules and what people do to alerts.
+// Rules keeps the rules.
 type Rules interface {
 	ChangeRule(ctx context.Context, c store.Change) (store.RuleRow, error)
 	Rule(ctx context.Context, id int64) (store.RuleRow, error)
-	Rules(ctx context.Context, team string, after int64, limit int) ([]store.RuleRow, error)
-	Alerts(ctx context.Context, f store.AlertFilter) ([]store.AlertRow, error)
-	Alert(ctx context.Context, id string) (store.AlertRow, error)
-	Command(ctx context.Context, id, kind, who, note string) error
-	Stats(ctx context.Context, start, end int64) (store.AlertStats, error)
+	Rules(ctx context.Context, f store.RuleFilter) ([]store.RuleRow, error)
+	RuleVersions(ctx context.Context, id int64, below, limit int) ([]store.RuleVersion, error)
+	Standings(ctx context.Context) (standing.Facts, error)
 	backtest.Source
 }
 
 // maxEstimate is the range that validate looks back over.
 const maxEstimate = 24 * time.Hour
+
+// writtenRule is a rule as it comes: what GET answers may come back, with the fields that only we set.
+type writtenRule struct {
+	rule.Rule
+	ID       json.RawMessage `json:"id"`
+	Version  json.RawMessage `json:"version"`
+	Created  json.RawMessage `json:"created_at"`
+	Updated  json.RawMessage `json:"updated_at"`
+	State    json.RawMessage `json:"state"`
+	Groups   json.RawMessage `json:"groups"`
+	Problems json.RawMessage `json:"problems"`
+}
 
 // body reads a rule and checks it. Its mistakes name their fields.
 func (s *server) body(c echo.Context) (*rule.Compiled, error) {
@@ -39,10 +52,11 @@ func (s *server) body(c echo.Context) (*rule.Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := rule.Parse(raw)
-	if err != nil {
-		return nil, fault.Invalid(err.Error())
+	w := writtenRule{Rule: rule.Rule{Enabled: true}}
+	if err := rule.Strict(raw, &w); err != nil {
+		return nil, fault.Invalid("reading the rule: " + err.Error())
 	}
+	r := w.Rule
 	r.Normalize()
 	compiled, err := rule.Compile("0", 0, r)
 	if err != nil {
@@ -89,24 +103,27 @@ func who(c echo.Context) string {
 	return strings.ToValidUTF8(name, "?")
 }
 
-func etag(version int) string { return fmt.Sprintf("%q", strconv.Itoa(version)) }
-
-// ifMatch is the version that the caller has seen, 0 when it does not say.
-func ifMatch(c echo.Context) (int, error) {
-	text := strings.Trim(strings.TrimPrefix(c.Request().Header.Get("If-Match"), "W/"), `"`)
-	if text == "" || text == "*" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fault.Stale("If-Match is no ETag of ours: it stands in the answer to a GET")
-	}
-	return n, nil
+// ruleJSON is a rule and how it stands.
+type ruleJSON struct {
+	store.RuleRow
+	standing.Standing
 }
 
-func ruleAnswer(c echo.Context, code int, r store.RuleRow) error {
-	c.Response().Header().Set("ETag", etag(r.Version))
-	return c.JSON(code, r)
+func stand(f *standing.Facts, r store.RuleRow) ruleJSON {
+	c, err := rule.Compile(strconv.FormatInt(r.ID, 10), r.Version, r.Rule)
+	if err != nil { // written by a newer release, or by hand
+		return ruleJSON{r, standing.Standing{State: standing.Error, Problems: []standing.Problem{{Kind: standing.Error, Detail: err.Error()}}}}
+	}
+	return ruleJSON{r, f.Of(c, r.ID, r.Updated)}
+}
+
+func (s *server) ruleAnswer(c echo.Context, code int, r store.RuleRow) error {
+	facts, err := s.Rules.Standings(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	out := stand(&facts, r)
+	return tagged(c, code, r.Version, out.Standing, out)
 }
 
 func (s *server) createRule(c echo.Context) error {
@@ -119,31 +136,42 @@ func (s *server) createRule(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set("Location", fmt.Sprintf("/api/alert-rules/%d", row.ID))
-	return ruleAnswer(c, http.StatusCreated, row)
+	return s.ruleAnswer(c, http.StatusCreated, row)
 }
 
 // rulesJSON is the answer of GET /api/alert-rules.
 type rulesJSON struct {
-	Rules      []store.RuleRow `json:"rules"`
-	NextCursor string          `json:"next_cursor"`
+	Rules      []ruleJSON `json:"rules"`
+	NextCursor string     `json:"next_cursor"`
 }
 
 func (s *server) listRules(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("team", "limit", "cursor")
-	limit := p.number("limit", defaultLimit, maxLimit)
-	var after int64
-	p.cursor("rules", &after)
+	p.only("team", "name", "severity", "enabled", "limit", "cursor")
+	f := store.RuleFilter{Team: c.QueryParam("team"), Name: c.QueryParam("name"), Severities: p.oneOf("severity", rule.Severities), Limit: p.number("limit", defaultLimit, maxLimit)}
+	if c.QueryParam("enabled") != "" {
+		yes := p.yes("enabled")
+		f.Enabled = &yes
+	}
+	p.cursor("rules", &f.After)
 	if err := p.err(); err != nil {
 		return err
 	}
-	rows, err := s.Rules.Rules(c.Request().Context(), c.QueryParam("team"), after, limit)
+	ctx := c.Request().Context()
+	rows, err := s.Rules.Rules(ctx, f)
 	if err != nil {
 		return err
 	}
-	out := rulesJSON{Rules: rows}
-	if len(rows) == limit && limit > 0 {
-		out.NextCursor = seal("rules", rows[limit-1].ID)
+	facts, err := s.Rules.Standings(ctx)
+	if err != nil {
+		return err
+	}
+	out := rulesJSON{Rules: make([]ruleJSON, len(rows))}
+	for i, r := range rows {
+		out.Rules[i] = stand(&facts, r)
+	}
+	if len(rows) == f.Limit && f.Limit > 0 {
+		out.NextCursor = seal("rules", rows[f.Limit-1].ID)
 	}
 	return c.JSON(http.StatusOK, out)
 }
@@ -157,7 +185,36 @@ func (s *server) getRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return ruleAnswer(c, http.StatusOK, row)
+	return s.ruleAnswer(c, http.StatusOK, row)
+}
+
+// versionsJSON is the answer of GET /api/alert-rules/:id/versions.
+type versionsJSON struct {
+	Versions   []store.RuleVersion `json:"versions"`
+	NextCursor string              `json:"next_cursor"`
+}
+
+func (s *server) ruleVersions(c echo.Context) error {
+	id, err := idOf(c, "rule")
+	if err != nil {
+		return err
+	}
+	p := &params{c: c, now: s.Now()}
+	p.only("limit", "cursor")
+	below, limit := math.MaxInt32, p.number("limit", defaultLimit, maxLimit)
+	p.cursor("versions", &below)
+	if err := p.err(); err != nil {
+		return err
+	}
+	rows, err := s.Rules.RuleVersions(c.Request().Context(), id, below, limit)
+	if err != nil {
+		return err
+	}
+	out := versionsJSON{Versions: rows}
+	if len(rows) == limit && limit > 0 && rows[limit-1].Version > 1 {
+		out.NextCursor = seal("versions", rows[limit-1].Version)
+	}
+	return c.JSON(http.StatusOK, out)
 }
 
 func (s *server) putRule(c echo.Context) error {
@@ -165,19 +222,15 @@ func (s *server) putRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
 	r, err := s.body(c)
 	if err != nil {
 		return err
 	}
-	row, err := s.Rules.ChangeRule(c.Request().Context(), store.Change{ID: id, Version: seen, Rule: r.Rule, Author: who(c)})
+	row, err := s.Rules.ChangeRule(c.Request().Context(), store.Change{ID: id, Seen: ifMatch(c), Rule: r.Rule, Author: who(c)})
 	if err != nil {
 		return err
 	}
-	return ruleAnswer(c, http.StatusOK, row)
+	return s.ruleAnswer(c, http.StatusOK, row)
 }
 
 func (s *server) deleteRule(c echo.Context) error {
@@ -185,16 +238,7 @@ func (s *server) deleteRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	ctx := c.Request().Context()
-	row, err := s.Rules.Rule(ctx, id)
-	if err != nil {
-		return err
-	}
-	if _, err := s.Rules.ChangeRule(ctx, store.Change{ID: id, Version: seen, Rule: row.Rule, Delete: true, Author: who(c)}); err != nil {
+	if _, err := s.Rules.ChangeRule(c.Request().Context(), store.Change{ID: id, Seen: ifMatch(c), Delete: true, Author: who(c)}); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -42,6 +42,7 @@ type Deps struct {
 	Search   Searcher
 	Windows  Windows
 	Rules    Rules
+	Alerts   Alerts
 	Silences Silences
 	Audit    Audit
 	Status   *status.Watch
@@ -71,7 +72,10 @@ func Routes(d Deps) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	problem := obs.ProblemHandler(d.Log)
 	e.HTTPErrorHandler = func(err error, c echo.Context) { problem(kindOf(err), c) }
-	e.Use(middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers)
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
+		d.Log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Bytes("stack", stack).Msg("a handler panicked")
+		return err
+	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers)
 	obs.Mount(e, d.Health, d.Registry)
 	e.GET("/", page)
 	e.GET("/status.js", script)
@@ -86,6 +90,7 @@ func Routes(d Deps) *echo.Echo {
 	e.POST("/api/alert-rules/validate", s.validateRule)
 	e.POST("/api/alert-rules/backtest", s.backtestBody)
 	e.GET("/api/alert-rules/:id", s.getRule)
+	e.GET("/api/alert-rules/:id/versions", s.ruleVersions)
 	e.PUT("/api/alert-rules/:id", s.putRule)
 	e.DELETE("/api/alert-rules/:id", s.deleteRule)
 	e.POST("/api/alert-rules/:id/backtest", s.backtestRule)

@@ -100,8 +100,7 @@ func (s *server) changeSilence(c echo.Context, change store.SilenceChange) (stor
 }
 
 func silenceAnswer(c echo.Context, code int, row store.SilenceRow) error {
-	c.Response().Header().Set("ETag", etag(row.Version))
-	return c.JSON(code, row)
+	return tagged(c, code, row.Version, row.State, row)
 }
 
 func (s *server) createSilence(c echo.Context) error {
@@ -153,10 +152,6 @@ func (s *server) putSilence(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
 	body, err := s.silenceBody(c)
 	if err != nil {
 		return err
@@ -165,7 +160,7 @@ func (s *server) putSilence(c echo.Context) error {
 	if author == "" {
 		author = body.CreatedBy
 	}
-	row, err := s.changeSilence(c, store.SilenceChange{ID: id, Version: seen, Silence: body, Author: author})
+	row, err := s.changeSilence(c, store.SilenceChange{ID: id, Seen: ifMatch(c), Silence: body, Author: author})
 	if err != nil {
 		return err
 	}
@@ -178,11 +173,7 @@ func (s *server) expireSilence(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	if _, err := s.changeSilence(c, store.SilenceChange{ID: id, Version: seen, Expire: true, Author: who(c)}); err != nil {
+	if _, err := s.changeSilence(c, store.SilenceChange{ID: id, Seen: ifMatch(c), Expire: true, Author: who(c)}); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

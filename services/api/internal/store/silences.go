@@ -37,7 +37,7 @@ type SilenceRow struct {
 // SilenceChange is how a silence is to be after a change. StartsAt zero is now, or as it was.
 type SilenceChange struct {
 	ID      int64 // 0: a new one
-	Version int   // that the caller has seen, 0 for any
+	Seen    Seen
 	Silence rule.Silence
 	Expire  bool
 	Author  string
@@ -152,11 +152,12 @@ func settle(ctx context.Context, tx *sql.Tx, c *SilenceChange, said *entry) (ver
 	}
 	old, err := silence(tx.QueryRowContext(ctx, silenceColumns+` WHERE id = ? FOR UPDATE`, c.ID), c.ID)
 	said.Action, said.Before = ActionUpdate, old.Silence
+	if err == nil {
+		err = c.Seen.check("silence", c.ID, old.Version)
+	}
 	switch {
 	case err != nil:
 		return 0, err
-	case c.Version != 0 && c.Version != old.Version:
-		return 0, fault.Stale("silence %d is at version %d, not %d: read it again", c.ID, old.Version, c.Version)
 	case old.State == SilenceExpired:
 		return 0, fault.Conflict("silence %d has expired: make a new one", c.ID)
 	case c.Expire:

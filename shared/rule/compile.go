@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -199,29 +198,4 @@ func Fingerprint(ruleID string, group map[string]string) string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
-}
-
-// Explain says in plain words when the rule fires.
-func (c *Compiled) Explain() string {
-	s := fmt.Sprintf("Fires when %s, over the last %s", expr.Words(c.Cond), Duration(c.TimeWindow))
-	if c.Filter != "" {
-		n, _ := expr.Parse(c.Filter) // Compile has parsed it
-		s += ", among the lines where " + expr.Words(n)
-	}
-	for i, g := range c.Groups {
-		s += map[bool]string{true: ", separately for each ", false: " and "}[i == 0] + g.String()
-	}
-	words := map[string]string{">": "is above", ">=": "is at least", "<": "is below", "<=": "is at most", "=": "is exactly", "!=": "is not"}
-	s += fmt.Sprintf(", %s %v", words[c.Operator], c.Threshold)
-	if c.For > 0 {
-		s += fmt.Sprintf(" for %s", c.For)
-	}
-	if c.MinSamples > 1 {
-		s += fmt.Sprintf(", given at least %d lines", c.MinSamples)
-	}
-	s += "."
-	if c.ResolveThreshold != nil {
-		s += fmt.Sprintf(" Goes on firing until the value is past %v.", *c.ResolveThreshold)
-	}
-	return s
 }

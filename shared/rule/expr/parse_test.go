@@ -107,7 +107,7 @@ func TestWords(t *testing.T) {
 	t.Parallel()
 	n, err := Parse(design[0])
 	require.NoError(t, err)
-	require.Equal(t, "the number of lines where level is 'error' times 100.0 divided by the number of lines", Words(n))
+	require.Equal(t, "the number of lines where level is 'error', as a percentage of the number of lines", Words(n))
 }
 
 func TestLike(t *testing.T) {

@@ -138,6 +138,7 @@ func TestRuleMistakesNameTheirFields(t *testing.T) {
 	require.Equal(t, 200, code)
 	require.Equal(t, true, got["valid"])
 	require.Contains(t, got["explain"], "the number of lines where level is 'error'")
+	require.Len(t, got["warnings"], 1, "a ratio of single lines")
 	for _, path := range []string{"/api/alerts?state=open", "/api/alerts?cursor=x", "/api/alerts?nonsense=1"} {
 		code, _, _ = call(t, "GET", url+path, "")
 		require.Equal(t, 400, code, path)

@@ -248,6 +248,7 @@ func (s *server) deleteRule(c echo.Context) error {
 type validationJSON struct {
 	Valid    bool          `json:"valid"`
 	Errors   []fault.Field `json:"errors"`
+	Warnings []fault.Field `json:"warnings"` // allowed, and probably not meant
 	Explain  string        `json:"explain,omitempty"`
 	Estimate *estimateJSON `json:"estimate,omitempty"`
 }
@@ -259,6 +260,14 @@ type estimateJSON struct {
 	Partial bool    `json:"partial"`
 }
 
+func warnings(r *rule.Compiled) []fault.Field {
+	out := []fault.Field{}
+	for _, w := range r.Warnings() {
+		out = append(out, fault.Field{Name: w.Field, Reason: w.Message})
+	}
+	return out
+}
+
 func (s *server) validateRule(c echo.Context) error {
 	r, err := s.body(c)
 	var f *fault.Error
@@ -266,7 +275,7 @@ func (s *server) validateRule(c echo.Context) error {
 		if len(f.Fields) == 0 {
 			f.Fields = []fault.Field{{Name: "rule", Reason: f.Message}}
 		}
-		return c.JSON(http.StatusOK, validationJSON{Errors: f.Fields})
+		return c.JSON(http.StatusOK, validationJSON{Errors: f.Fields, Warnings: []fault.Field{}})
 	}
 	if err != nil {
 		return err
@@ -277,7 +286,7 @@ func (s *server) validateRule(c echo.Context) error {
 		return err
 	}
 	hours := float64(res.CoveredUntil.UnixNano()-now+int64(maxEstimate)) / 3.6e12
-	return c.JSON(http.StatusOK, validationJSON{Valid: true, Errors: []fault.Field{}, Explain: r.Explain(), Estimate: &estimateJSON{len(res.Alerts), max(0, hours), res.Partial}})
+	return c.JSON(http.StatusOK, validationJSON{Valid: true, Errors: []fault.Field{}, Warnings: warnings(r), Explain: r.Explain(), Estimate: &estimateJSON{len(res.Alerts), max(0, hours), res.Partial}})
 }
 
 func (s *server) backtestBody(c echo.Context) error {

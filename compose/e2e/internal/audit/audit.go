@@ -264,18 +264,43 @@ func each(cfg config.Kafka, topic string, f reader) error {
 		return err
 	}
 	c := sarama.NewConfig()
-	c.Version = sarama.V2_8_0_0
+	c.Version, c.Consumer.IsolationLevel = sarama.V2_8_0_0, sarama.ReadCommitted
 	consumer, err := sarama.NewConsumer(cfg.Brokers, c)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = consumer.Close() }()
 	for p, e := range end {
-		if err := readPartition(ctx, consumer, cfg.Topic(topic), p, start[p], e, f); err != nil {
+		last, err := lastRecord(ctx, client, topic, p, start[p], e)
+		if err != nil {
+			return err
+		}
+		if err := readPartition(ctx, consumer, cfg.Topic(topic), p, start[p], last+1, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lastRecord is the offset of the last record below end, start−1 for none: at a topic's end there may be markers of transactions only.
+func lastRecord(ctx context.Context, c *bus.Client, topic string, p int32, start, end int64) (int64, error) {
+	const look = 64 // more markers than transactions leave in a row
+	for from := max(start, end-look); ; from = max(start, from-look) {
+		last := start - 1
+		for at := from; at < end; {
+			next, err := c.Vacant(ctx, topic, p, at)
+			if err != nil {
+				return 0, err
+			}
+			if next == at {
+				last, next = at, at+1
+			}
+			at = next
+		}
+		if last >= start || from == start {
+			return last, nil
+		}
+	}
 }
 
 type reader func(part int32, headers map[string]string, value []byte) error

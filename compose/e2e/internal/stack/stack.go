@@ -250,20 +250,21 @@ const Processor = "processor"
 func (s *Stack) Services(processors int, program string) {
 	s.t.Helper()
 	names := []string{"collector"}
-	s.Start("collector", "collector", "COLLECTOR_PORT="+strconv.Itoa(s.port("collector")))
+	s.Start("collector", "collector", "COLLECTOR_PORT="+strconv.Itoa(s.Port("collector")))
 	for i := range processors {
 		name := "processor-" + strconv.Itoa(i+1)
-		s.Start(name, program, "PROCESSOR_PORT="+strconv.Itoa(s.port(name)))
+		s.Start(name, program, "PROCESSOR_PORT="+strconv.Itoa(s.Port(name)))
 		names = append(names, name)
 	}
-	s.Start("alert-evaluator", "alert-evaluator", "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.port("alert-evaluator")))
-	s.Start("api", "api", "API_PORT="+strconv.Itoa(s.port("api")))
+	s.Start("alert-evaluator", "alert-evaluator", "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.Port("alert-evaluator")))
+	s.Start("api", "api", "API_PORT="+strconv.Itoa(s.Port("api")))
 	for _, n := range append(names, "alert-evaluator", "api") {
 		s.AwaitReady(n)
 	}
 }
 
-func (s *Stack) port(name string) int {
+// Port is the port of a service, chosen when it is first asked for.
+func (s *Stack) Port(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Ports[name] == 0 {
@@ -273,7 +274,7 @@ func (s *Stack) port(name string) int {
 }
 
 // URL is a service's address.
-func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.port(name)) }
+func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.Port(name)) }
 
 // Start starts a service under a name of its own. binary is a program of ours, or a path, and its arguments.
 func (s *Stack) Start(name, binary string, env ...string) {

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/services/collector/internal/body"
 	"github.com/logmill/logmill/services/collector/internal/httpapi"
+	"github.com/logmill/logmill/services/collector/internal/input"
 	"github.com/logmill/logmill/services/collector/internal/lag"
 	"github.com/logmill/logmill/services/collector/internal/produce"
 	"github.com/logmill/logmill/shared/app"
@@ -34,11 +36,16 @@ type Config struct {
 	Linger          time.Duration `env:"COLLECTOR_LINGER" envDefault:"50ms" help:"how long a batch waits for more lines"`
 	DeliveryTimeout time.Duration `env:"COLLECTOR_DELIVERY_TIMEOUT" envDefault:"10s" help:"how long a request waits for Kafka before 503"`
 	RawCapMB        int           `env:"RAW_CAP_MB" envDefault:"0" help:"MiB of logs.raw not yet stored at which the collector answers 429; 0 = Kafka's retention decides"`
+	InputTopics     []string      `env:"KAFKA_INPUT_TOPICS" help:"topics that applications already have, as name[:service[:format]], comma-separated; format is auto, json, otlp or text"`
+	InputBrokers    []string      `env:"KAFKA_INPUT_BROKERS" help:"the Kafka that they are on, when it is not KAFKA_BROKERS"`
 }
 
 // Validate implements config.Validator.
 func (c Config) Validate() error {
 	var problems []error
+	if _, err := input.ParseTopics(c.InputTopics); err != nil {
+		problems = append(problems, err)
+	}
 	if c.MaxBodyMB < 1 || c.MemoryMB < 2*c.MaxBodyMB+8 {
 		problems = append(problems, fmt.Errorf("COLLECTOR_MEMORY_MB=%d must hold a body twice and 8 MiB more, COLLECTOR_MAX_BODY_MB=%d", c.MemoryMB, c.MaxBodyMB))
 	}
@@ -56,6 +63,7 @@ type App struct {
 	server   *http.Server
 	health   *obs.Health
 	guard    *lag.Guard
+	input    *input.Input // nil: there are no topics to read
 	stack    app.Stack
 }
 
@@ -83,10 +91,27 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (_ *App, err error
 	a.health.Add("backlog", a.guard.Health)
 	a.server = httpapi.New(httpapi.Deps{Sender: p, Guard: a.guard, Budget: body.NewBudget(int64(cfg.MemoryMB) << 20), MaxBody: int64(cfg.MaxBodyMB) << 20,
 		Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	if err := a.inputs(reg); err != nil {
+		return nil, err
+	}
 	if a.listener, err = net.Listen("tcp", cfg.HTTP.Addr(cfg.Port)); err != nil {
 		return nil, fmt.Errorf("listening (COLLECTOR_PORT): %w", err)
 	}
 	return a, nil
+}
+
+// inputs makes the reader of topics that are not ours.
+func (a *App) inputs(reg *prometheus.Registry) error {
+	topics, err := input.ParseTopics(a.cfg.InputTopics)
+	if err != nil || len(topics) == 0 {
+		return err
+	}
+	from := a.cfg.Kafka
+	if len(a.cfg.InputBrokers) > 0 {
+		from.Brokers = a.cfg.InputBrokers
+	}
+	a.input = input.New(input.Config{From: from, Home: a.cfg.Kafka, Topics: topics}, input.Deps{Guard: a.guard.Check, Registry: reg, Log: a.log})
+	return nil
 }
 
 // kafka waits for a broker and makes the topics.
@@ -125,6 +150,8 @@ func (a *App) Run(ctx context.Context) error {
 		defer close(done)
 		a.guard.Run(running)
 	}()
+	read := make(chan error, 1)
+	go func() { read <- a.readInputs(running) }()
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(a.listener) }()
 	a.health.SetReady(true)
@@ -139,5 +166,16 @@ func (a *App) Run(ctx context.Context) error {
 	a.stack.Push("HTTP", stopTimeout, a.server.Shutdown)
 	cancel()
 	<-done
-	return errors.Join(err, a.stack.Close())
+	return errors.Join(err, <-read, a.stack.Close())
+}
+
+func (a *App) readInputs(ctx context.Context) error {
+	if a.input == nil {
+		return nil
+	}
+	err := a.input.Run(ctx)
+	if err != nil && ctx.Err() == nil {
+		a.log.Error().Err(err).Msg("reading KAFKA_INPUT_TOPICS ended")
+	}
+	return err
 }

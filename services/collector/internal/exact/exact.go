@@ -8,6 +8,7 @@ package exact
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,13 +38,29 @@ type Position struct {
 	Value []byte
 }
 
+// Message is a dead letter: what could not be read, as it was, with contract.Dead's headers.
+type Message struct {
+	Key, Value []byte
+	Headers    []contract.Header
+}
+
+// Transaction is what is written together.
+type Transaction struct {
+	Parts     []Part
+	Dead      []Message
+	Positions []Position
+}
+
 // Writer writes transactions. Not safe for concurrent use.
 type Writer struct {
 	cfg     config.Kafka
 	log     zerolog.Logger
 	client  *kafka.Producer
 	encoder []contract.Encoder // by home partition
-	drains  sync.WaitGroup
+
+	id       contract.ProducerID // by which a reader knows messages that a broker wrote twice
+	sequence []int64             // of the newest message, by home partition
+	drains   sync.WaitGroup
 }
 
 // Open connects, ends what the last owner of id left open, and fences him. id is without the installation's prefix.
@@ -66,7 +83,8 @@ func Open(ctx context.Context, cfg config.Kafka, id string, log zerolog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka producer: %w", err)
 	}
-	w := &Writer{cfg: cfg, log: log, client: client, encoder: make([]contract.Encoder, cfg.Partitions)}
+	w := &Writer{cfg: cfg, log: log, client: client, encoder: make([]contract.Encoder, cfg.Partitions), sequence: make([]int64, cfg.Partitions)}
+	_, _ = rand.Read(w.id[:]) // never fails
 	w.drains.Add(2)
 	go w.drain()
 	go w.drainLogs()
@@ -101,28 +119,55 @@ func (w *Writer) Close() {
 	w.drains.Wait()
 }
 
-// Commit writes all parts and positions, or nothing. After an error the Writer is of no more use; ErrFenced says that nobody of our
-// name should go on.
-func (w *Writer) Commit(ctx context.Context, parts []Part, positions []Position) error {
+// Commit writes all of t, or nothing. After an error the Writer is of no more use; ErrFenced says that another one was opened under its id.
+func (w *Writer) Commit(ctx context.Context, t Transaction) error {
 	if err := w.client.BeginTransaction(); err != nil {
 		return fenced(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	for _, p := range parts {
-		if err := w.produce(p); err != nil {
-			return fenced(err)
-		}
-	}
-	topic := w.cfg.Topic(contract.TopicPositions)
-	for _, p := range positions {
-		at := kafka.TopicPartition{Topic: &topic, Partition: 0}
-		if err := w.client.Produce(&kafka.Message{TopicPartition: at, Key: []byte(p.Key), Value: p.Value}, nil); err != nil {
-			return fenced(fmt.Errorf("queueing a position: %w", err))
-		}
+	if err := w.queue(t); err != nil {
+		return fenced(err)
 	}
 	if err := retriable(ctx, w.client.CommitTransaction); err != nil {
 		return fenced(fmt.Errorf("committing a transaction: %w", err))
 	}
 	return nil
+}
+
+// queue hands everything to librdkafka.
+func (w *Writer) queue(t Transaction) error {
+	for _, p := range t.Parts {
+		if err := w.produce(p); err != nil {
+			return err
+		}
+	}
+	for _, m := range t.Dead {
+		if err := w.put(contract.TopicDead, kafka.Message{Key: m.Key, Value: m.Value, Headers: kafkaHeaders(m.Headers)}); err != nil {
+			return err
+		}
+	}
+	for _, p := range t.Positions {
+		if err := w.put(contract.TopicPositions, kafka.Message{Key: []byte(p.Key), Value: p.Value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put queues a message for its partition; dead letters and positions have only one.
+func (w *Writer) put(topic string, m kafka.Message) error {
+	full := w.cfg.Topic(topic)
+	m.TopicPartition.Topic = &full
+	if err := w.client.Produce(&m, nil); err != nil {
+		return fmt.Errorf("queueing a message for %s: %w", topic, err)
+	}
+	return nil
+}
+
+func kafkaHeaders(hs []contract.Header) (out []kafka.Header) {
+	for _, h := range hs {
+		out = append(out, kafka.Header{Key: h.Key, Value: []byte(h.Value)})
+	}
+	return out
 }
 
 // produce queues a part's records as messages of their home partitions.
@@ -154,22 +199,17 @@ func (w *Writer) flush(home int32, imported bool) error {
 	if e.Len() == 0 {
 		return nil
 	}
-	topic := w.cfg.Topic(contract.TopicRaw)
-	m := kafka.Message{
-		TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: home}, Value: e.AppendTo(nil),
-		Headers: []kafka.Header{{Key: contract.HeaderContentType, Value: []byte(contract.ContentTypeOTLP)}},
+	w.sequence[home]++
+	headers := append([]contract.Header{{Key: contract.HeaderContentType, Value: contract.ContentTypeOTLP}}, contract.Identity{Producer: w.id, Sequence: w.sequence[home]}.Headers()...)
+	if imported {
+		headers = append(headers, contract.Header{Key: contract.HeaderImport, Value: "true"})
 	}
+	m := kafka.Message{TopicPartition: kafka.TopicPartition{Partition: home}, Value: e.AppendTo(nil), Headers: kafkaHeaders(headers)}
 	if service, ok := e.SingleService(); ok {
 		m.Key = []byte(service)
 	}
-	if imported {
-		m.Headers = append(m.Headers, kafka.Header{Key: contract.HeaderImport, Value: []byte("true")})
-	}
 	e.Reset()
-	if err := w.client.Produce(&m, nil); err != nil {
-		return fmt.Errorf("queueing lines: %w", err)
-	}
-	return nil
+	return w.put(contract.TopicRaw, m)
 }
 
 // retriable calls f again while Kafka says that the same call may succeed later, until ctx ends.

@@ -76,9 +76,9 @@ func TestLinesAndPositionsTogether(t *testing.T) {
 		got, err := first.Load(ctx, "tail/a/")
 		require.NoError(t, err)
 		require.Empty(t, got)
-		require.NoError(t, first.Commit(ctx, []Part{{Records: lines(0, 50), Import: true}, {Records: lines(50, 50)}}, []Position{{"tail/a/1", []byte("100")}, {"tail/b/1", []byte("other")}}))
-		require.NoError(t, first.Commit(ctx, nil, []Position{{"tail/a/2", []byte("7")}, {"tail/a/gone", []byte("8")}}))
-		require.NoError(t, first.Commit(ctx, nil, []Position{{"tail/a/gone", nil}}))
+		require.NoError(t, first.Commit(ctx, Transaction{Parts: []Part{{Records: lines(0, 50), Import: true}, {Records: lines(50, 50)}}, Positions: []Position{{"tail/a/1", []byte("100")}, {"tail/b/1", []byte("other")}}}))
+		require.NoError(t, first.Commit(ctx, Transaction{Positions: []Position{{"tail/a/2", []byte("7")}, {"tail/a/gone", []byte("8")}}}))
+		require.NoError(t, first.Commit(ctx, Transaction{Positions: []Position{{"tail/a/gone", nil}}}))
 
 		// The first one begins a transaction and hangs.
 		require.NoError(t, first.client.BeginTransaction())
@@ -91,7 +91,7 @@ func TestLinesAndPositionsTogether(t *testing.T) {
 		got, err = second.Load(ctx, "tail/a/")
 		require.NoError(t, err)
 		require.Equal(t, map[string][]byte{"tail/a/1": []byte("100"), "tail/a/2": []byte("7")}, got)
-		require.NoError(t, second.Commit(ctx, []Part{{Records: lines(100, 50)}}, []Position{{"tail/a/1", []byte("150")}}))
+		require.NoError(t, second.Commit(ctx, Transaction{Parts: []Part{{Records: lines(100, 50)}}, Positions: []Position{{"tail/a/1", []byte("150")}}}))
 		require.ErrorIs(t, fenced(fmt.Errorf("wrapped: %w", retriable(ctx, first.client.CommitTransaction))), ErrFenced)
 
 		live, history := committed(t, cfg)

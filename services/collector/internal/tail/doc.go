@@ -24,7 +24,7 @@ import (
 // Sink takes records and positions in one transaction. exact.Writer is one.
 type Sink interface {
 	Load(ctx context.Context, prefix string) (map[string][]byte, error)
-	Commit(ctx context.Context, parts []exact.Part, positions []exact.Position) error
+	Commit(ctx context.Context, t exact.Transaction) error
 	Close()
 }
 

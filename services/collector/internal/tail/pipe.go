@@ -131,7 +131,7 @@ func (p *Pipe) end(ctx context.Context) error {
 		return nil
 	}
 	defer p.sink.Close()
-	err := p.sink.Commit(ctx, nil, []exact.Position{{Key: p.key}})
+	err := p.sink.Commit(ctx, exact.Transaction{Positions: []exact.Position{{Key: p.key}}})
 	if err != nil {
 		p.deps.Log.Debug().Err(err).Msg("the run's position stays behind")
 	}
@@ -200,7 +200,7 @@ func (p *Pipe) commit(ctx context.Context) error {
 	if p.sent >= p.upTo {
 		return nil
 	}
-	err := p.sink.Commit(ctx, []exact.Part{{Records: p.batch}}, []exact.Position{{Key: p.key, Value: strconv.AppendInt(nil, p.upTo, 10)}})
+	err := p.sink.Commit(ctx, exact.Transaction{Parts: []exact.Part{{Records: p.batch}}, Positions: []exact.Position{{Key: p.key, Value: strconv.AppendInt(nil, p.upTo, 10)}}})
 	if err != nil {
 		p.sink.Close()
 		p.sink = nil

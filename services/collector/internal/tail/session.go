@@ -205,7 +205,7 @@ func (s *session) commit(ctx context.Context) error {
 	for _, key := range b.forget {
 		positions = append(positions, exact.Position{Key: key})
 	}
-	if err := s.sink.Commit(ctx, []exact.Part{{Records: b.history, Import: true}, {Records: b.live}}, positions); err != nil {
+	if err := s.sink.Commit(ctx, exact.Transaction{Parts: []exact.Part{{Records: b.history, Import: true}, {Records: b.live}}, Positions: positions}); err != nil {
 		return err
 	}
 	s.deps.Metrics.sent(len(b.live)+len(b.history), b.bytes, s.behind())

@@ -38,7 +38,7 @@ func (m *memory) Load(_ context.Context, prefix string) (map[string][]byte, erro
 	return out, nil
 }
 
-func (m *memory) Commit(_ context.Context, parts []exact.Part, positions []exact.Position) error {
+func (m *memory) Commit(_ context.Context, t exact.Transaction) error {
 	before, after := false, false
 	if m.fail != nil {
 		before, after = m.fail()
@@ -46,7 +46,7 @@ func (m *memory) Commit(_ context.Context, parts []exact.Part, positions []exact
 	if before {
 		return errSink
 	}
-	for _, p := range parts {
+	for _, p := range t.Parts {
 		for _, r := range p.Records {
 			r.Message = strings.Clone(r.Message)
 			if p.Import {
@@ -56,7 +56,7 @@ func (m *memory) Commit(_ context.Context, parts []exact.Part, positions []exact
 			}
 		}
 	}
-	for _, p := range positions {
+	for _, p := range t.Positions {
 		if p.Value == nil {
 			delete(m.stored, p.Key)
 		} else {

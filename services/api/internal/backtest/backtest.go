@@ -60,7 +60,8 @@ type Result struct {
 // Run runs a rule over what rules saw between start and end (ns). now is a clock for the time budget.
 func Run(ctx context.Context, src Source, c *rule.Compiled, start, end int64, now func() time.Time) (*Result, error) {
 	began := now()
-	lead := int64(c.TimeWindow) + c.Bucket() + int64(time.Second) // so that windows are whole at start
+	// So that at start the windows are whole, and what had held for long enough is firing already, rather than beginning then.
+	lead := int64(c.TimeWindow) + c.Bucket() + int64(time.Second) + int64(c.For) + int64(c.KeepFiringFor)
 	blocks, err := src.History(ctx, start-lead, end)
 	if err != nil {
 		return nil, err

@@ -210,8 +210,8 @@ func (a *App) alerts(ps *partitions) (*relay.Relay, *global, *watcher) {
 	a.health.Add("rules", watch.Check)
 	rel := relay.New(relay.Deps{
 		Outbox: ps.store, Stream: ps.stream, MaxAge: a.cfg.MaxAge, Now: time.Now, Log: a.log,
-		Open: func(ctx context.Context, source string) (relay.Sender, error) {
-			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, relayID(ps.stream, source))
+		Open: func(ctx context.Context, id string) (relay.Sender, error) {
+			return bus.NewTransactional(ctx, a.cfg.Kafka, clientID, id)
 		},
 		Owned: func() []string { return slices.Concat(ps.owned(), shard.owned(), watch.owned()) },
 	}, a.registry)

@@ -40,7 +40,7 @@ type Deps struct {
 	Outbox Outbox
 	Stream uint32
 	MaxAge time.Duration // how old a decision may be to go out: subscribers want to know what is wrong now, not what was during an outage
-	Open   func(ctx context.Context, source string) (Sender, error)
+	Open   func(ctx context.Context, transactionalID string) (Sender, error)
 	Owned  func() []string // the sources that are ours now
 	Now    func() time.Time
 	Log    zerolog.Logger
@@ -122,7 +122,7 @@ func (r *Relay) drain(ctx context.Context, source string) error {
 
 // some sends one batch and returns how many events it had.
 func (r *Relay) some(ctx context.Context, source string) (int, error) {
-	pending, err := r.Outbox.Unsent(ctx, r.Stream, source, batch)
+	pending, err := r.fenced(ctx, source, func() ([]store.Pending, error) { return r.Outbox.Unsent(ctx, r.Stream, source, batch) })
 	if err != nil {
 		return 0, err
 	}
@@ -149,12 +149,27 @@ func (r *Relay) some(ctx context.Context, source string) (int, error) {
 	return len(pending), r.Outbox.Mark(ctx, r.Stream, source, pending[len(pending)-1].Seq, withheld)
 }
 
+// fenced reads events when every other relay of the source is fenced already. Read before, they might be sent behind newer ones that another
+// relay sends meanwhile, and alerts.state would go back. While nothing is to be sent there is no need of a sender.
+func (r *Relay) fenced(ctx context.Context, source string, read func() ([]store.Pending, error)) ([]store.Pending, error) {
+	pending, err := read()
+	if err != nil || len(pending) == 0 || r.senders[source] != nil {
+		return pending, err
+	}
+	s, err := r.Open(ctx, fencedID(r.Stream, source))
+	if err != nil {
+		return nil, err
+	}
+	r.senders[source] = s
+	return read()
+}
+
 // catchUp says, on reaching the present, what was withheld and fires still.
 func (r *Relay) catchUp(ctx context.Context, source string) error {
 	if r.live[source] {
 		return nil
 	}
-	still, err := r.Outbox.StillFiring(ctx, r.Stream, source)
+	still, err := r.fenced(ctx, source, func() ([]store.Pending, error) { return r.Outbox.StillFiring(ctx, r.Stream, source) })
 	if err != nil {
 		return err
 	}
@@ -183,13 +198,6 @@ func (r *Relay) send(ctx context.Context, source string, pending []store.Pending
 		return nil
 	}
 	s := r.senders[source]
-	if s == nil {
-		var err error
-		if s, err = r.Open(ctx, source); err != nil {
-			return err
-		}
-		r.senders[source] = s
-	}
 	messages := make([]bus.Message, 0, 2*len(pending))
 	for _, p := range pending {
 		e, err := contract.ParseAlert(p.Event)

@@ -1,12 +1,12 @@
 //go:build mutant_unfenced
 
-package app
+package relay
 
 import (
 	"fmt"
 	"math/rand/v2"
 )
 
-func relayID(stream uint32, source string) string {
+func fencedID(stream uint32, source string) string {
 	return fmt.Sprintf("logmill-relay-%d-%s-%d", stream, source, rand.Uint64())
 }

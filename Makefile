@@ -39,6 +39,9 @@ test-chaos: build ## kill -9 everything under load and count lines after it; KIL
 test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that forgets producers, one that publishes before it commits
 	cd compose/e2e && MUTANTS=1 go test -count=1 -timeout 30m -v -run TestMutants ./...
 
+test-alerts: build ## one calm evaluator, three that are killed, and a backtest give the same alerts over an hour of logs; KILLS=50 MINUTES=60 SEED=1
+	cd compose/e2e && KILLS=$${KILLS:-50} MINUTES=$${MINUTES:-60} go test -count=1 -timeout 90m -v -run TestSameAlertsAlways ./...
+
 test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the broker
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
@@ -85,4 +88,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean

@@ -150,7 +150,8 @@ func (s *Stack) startMySQL() {
 const kafkaVersion = "4.1.1"
 
 func (s *Stack) kafkaEnv(nodes int) []string {
-	return []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion}
+	return []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion,
+		"KAFKA_PROPS=group.min.session.timeout.ms=1000"} // a test that kills consumers need not wait for six seconds each time
 }
 
 func (s *Stack) startKafka(nodes int, broker string) {
@@ -227,9 +228,24 @@ func (s *Stack) KillMySQL() error {
 // StartMySQL starts mysqld again and waits until it answers.
 func (s *Stack) StartMySQL() error { return said(s.script("mysql-local.sh", s.mysqlEnv(), "start")) }
 
+// Database makes another database, with the whole schema, for services that are started with MYSQL_DATABASE=name.
+func (s *Stack) Database(name string) config.MySQL {
+	s.t.Helper()
+	s.runWith([]string{"MYSQL_DATABASE=" + name}, "migrate", "up")
+	my := s.MySQL
+	my.Database = name
+	return my
+}
+
 func (s *Stack) run(binary string, args ...string) {
+	s.t.Helper()
+	s.runWith(nil, binary, args...)
+}
+
+func (s *Stack) runWith(env []string, binary string, args ...string) {
+	s.t.Helper()
 	cmd := exec.Command(filepath.Join(s.bin, binary), args...)
-	cmd.Env = s.env
+	cmd.Env = append(s.env[:len(s.env):len(s.env)], env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("%s %v: %v\n%s", binary, args, err, out)
 	}

@@ -29,6 +29,7 @@ type Rule struct {
 	Name             string            `json:"name"`
 	Description      string            `json:"description,omitempty"`
 	Team             string            `json:"team,omitempty"`
+	Group            string            `json:"group,omitempty"`    // of the rule file that manages it, "" when none does
 	Condition        string            `json:"condition"`          // a SQL aggregate expression
 	Filter           string            `json:"filter,omitempty"`   // a SQL expression over single records
 	GroupBy          []string          `json:"group_by,omitempty"` // columns or attributes['name']: an alert each

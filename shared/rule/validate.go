@@ -59,7 +59,8 @@ func (r *Rule) checkFields() []error {
 	}
 	add(strings.TrimSpace(r.Name) == "", "name", "is missing")
 	add(len(r.Name) > MaxNameBytes, "name", "is longer than %d bytes", MaxNameBytes)
-	add(!utf8.ValidString(r.Name+r.Description+r.Team) || strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' }), "name", "must be plain text")
+	add(len(r.Group) > MaxNameBytes || strings.ContainsFunc(r.Group, func(c rune) bool { return c < ' ' }), "group", "must be plain text of at most %d bytes", MaxNameBytes)
+	add(!utf8.ValidString(r.Name+r.Description+r.Team+r.Group) || strings.ContainsFunc(r.Name, func(c rune) bool { return c < ' ' }), "name", "must be plain text")
 	add(len(r.Description) > MaxTextBytes, "description", "is longer than %d bytes", MaxTextBytes)
 	add(len(r.Team) > MaxLabelBytes, "team", "is longer than %d bytes", MaxLabelBytes)
 	add(!slices.Contains(Operators, r.Operator), "operator", "%q is not one of %s", clip(r.Operator), strings.Join(Operators, " "))

@@ -412,3 +412,21 @@ func TestOverflowOfAPinnedRule(t *testing.T) {
 	require.EqualValues(t, 60, fired["1"].Value.N)
 	require.Equal(t, "1", fired["2"].Labels["u"])
 }
+
+func TestStates(t *testing.T) {
+	t.Parallel()
+	s := play(t, here, rule.Rule{Condition: "COUNT(*)", GroupBy: []string{"service"}, Threshold: 2, TimeWindow: window(10 * time.Second), For: rule.Duration(2 * time.Second)})
+	s.advance(5)
+	s.fold(line{at: 5.1}, line{at: 5.2}, line{at: 5.3, service: "b"})
+	s.advance(6)
+	got := s.e.States()
+	require.Len(t, got, 1, "b is below the threshold")
+	require.Equal(t, []any{false, at(5.25), int64(0), 2.0, "web"}, []any{got[0].Firing, got[0].Pending, got[0].Starts, got[0].Value.N, got[0].Labels["service"]})
+	s.fold(line{at: 7}, line{at: 7})
+	s.advance(8)
+	got = s.e.States()
+	require.Len(t, got, 1)
+	require.Equal(t, []any{true, at(5.25), at(7.25), 4.0, 4.0, s.all[0].Fingerprint}, []any{got[0].Firing, got[0].Pending, got[0].Starts, got[0].Value.N, got[0].Peak.N, got[0].Fingerprint})
+	s.advance(40)
+	require.Empty(t, s.e.States())
+}

@@ -15,8 +15,8 @@ func errorAt(t token, format string, args ...any) *Error {
 	return &Error{Pos: t.pos, Len: len(t.text), Message: fmt.Sprintf(format, args...)}
 }
 
-// nearest is the candidate within a third (rounded up) of the word's length of edits (at least one), or "".
-func nearest(word string, candidates []string) string {
+// Nearest is the candidate within a third (rounded up) of the word's length of edits (at least one), or "".
+func Nearest(word string, candidates []string) string {
 	best, bestDist := "", max(1, (len(word)+1)/3)+1
 	for _, c := range candidates {
 		if d := editDistance(word, c, bestDist); d < bestDist {
@@ -52,7 +52,7 @@ func editDistance(a, b string, limit int) int {
 
 // didYouMean is " (did you mean x?)" or "".
 func didYouMean(word string, candidates []string) string {
-	if n := nearest(word, candidates); n != "" {
+	if n := Nearest(word, candidates); n != "" {
 		return fmt.Sprintf(" (did you mean %s?)", n)
 	}
 	return ""

@@ -104,7 +104,7 @@ func (f *Facts) sum(c *rule.Compiled, g *engine.Standing) (quiet bool) {
 // deciders are the sources that decide a rule.
 func (f *Facts) deciders(c *rule.Compiled) []string {
 	switch {
-	case c.Pinned:
+	case c.Pinned && f.View.Partitions > 0: // there are none before the first processor has run
 		return []string{fmt.Sprintf("p%d", contract.Home(c.Pin, f.View.Partitions))}
 	case !c.Local:
 		return []string{"g"}

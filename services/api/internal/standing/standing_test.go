@@ -69,3 +69,15 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+// TestBeforeTheFirstProcessor: rules can be written, and read, before anything runs.
+func TestBeforeTheFirstProcessor(t *testing.T) {
+	t.Parallel()
+	for _, r := range []rule.Rule{{Filter: "service = 'web'"}, {GroupBy: []string{"service"}}} {
+		r.Name, r.Condition, r.Threshold, r.Enabled = "r", "COUNT(*)", 1, true
+		r.Normalize()
+		c, err := rule.Compile("7", 1, r)
+		require.NoError(t, err)
+		require.Equal(t, Blind, (&Facts{View: blind.View{Now: int64(time.Hour)}}).Of(c, 7, time.Unix(0, 0)).State)
+	}
+}

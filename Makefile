@@ -15,7 +15,7 @@ help: ## list the targets
 build: tools-go ## build all programs into .local/bin
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/ ./migrations/cmd/migrate ./services/collector/cmd/collector ./services/collector/cmd/loggen ./services/processor/cmd/processor \
-	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker
+	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./services/api/cmd/logmillctl ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker
 
 tools-go:
 	@command -v go >/dev/null || { echo 'Logmill needs Go 1.26: https://go.dev/dl'; exit 1; }
@@ -46,7 +46,7 @@ test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the bro
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
 fuzz: ## run every fuzz target for FUZZTIME=30s
-	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/processor/internal/enrich services/processor/internal/dedup; do \
+	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/api/internal/ctl/yamldoc services/processor/internal/enrich services/processor/internal/dedup; do \
 	  for f in $$(cd $$m && go test -list '^Fuzz' . | grep ^Fuzz); do (cd $$m && go test -run XXX -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} .) || exit 1; done; done
 
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree

@@ -34,6 +34,9 @@ func (c *Claim) MarkStored(next int64) { c.session.MarkOffset(c.full, c.Partitio
 // Done is closed when the claim is being taken away.
 func (c *Claim) Done() <-chan struct{} { return c.session.Context().Done() }
 
+// Context ends when the claim is being taken away.
+func (c *Claim) Context() context.Context { return c.session.Context() }
+
 // tracer is Watermill's hook into sarama, used to be told of partitions.
 type tracer struct {
 	hook  Hook

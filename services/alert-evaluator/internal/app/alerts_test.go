@@ -112,7 +112,7 @@ func (w *world) fired(topic string, f func([]*contract.AlertEvent) bool) []*cont
 		}()
 	}
 	var got []*contract.AlertEvent
-	deadline := time.After(40 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !f(got) {
 		select {
 		case m := <-all:

@@ -148,6 +148,9 @@ func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error)
 	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{}, topic: a.cfg.Kafka.Topic(contract.TopicRaw),
 		start: func(ctx context.Context, p int32) (int64, error) {
 			return client.StartOffset(ctx, contract.TopicEnriched, p)
+		},
+		reread: func(ctx context.Context, p int32, from, to int64, f func(bus.Record) error) error {
+			return client.Read(ctx, contract.TopicEnriched, p, from, to, f)
 		}}
 	final := func(err error) bool { return errors.Is(err, mysqlx.ErrSchema) }
 	err := app.Retry(ctx, a.log, "MySQL and the processor's first start", final, func(ctx context.Context) (err error) {
@@ -178,9 +181,6 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 		return err
 	}
 	router.AddConsumerHandler("enriched", contract.TopicEnriched, sub, ps.handle)
-	ctx, restart := context.WithCancelCause(ctx)
-	defer restart(nil)
-	ps.restart = restart
 	rel, shard, watch := a.alerts(ps)
 	ps.wake = rel.Wake
 	beside, stop := context.WithCancel(ctx)
@@ -197,11 +197,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	a.health.SetReady(true)
 	defer a.health.SetReady(false)
 	a.log.Info().Str("addr", a.Addr()).Msg("alert-evaluator ready")
-	err = router.Run(ctx)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return errors.Join(fmt.Errorf("starting over from what is stored: %w", cause), err)
-	}
-	return err
+	return router.Run(ctx)
 }
 
 // alerts makes the relay, the shard of global rules and the watch over blind ones.

@@ -140,31 +140,30 @@ func (e *evaluation) due(p *partition) bool {
 
 // commitLocked makes one step: everything decided since the last, in one transaction. The caller holds p.mu.
 func (ps *partitions) commitLocked(ctx context.Context, p *partition) error {
-	e := p.eval
-	if p.claim == nil || e.eng == nil || p.at == p.stored.Position {
+	if p.claim == nil {
 		return nil
 	}
-	if p.at.NextOffset <= p.stored.Position.NextOffset {
-		return nil // a replay
-	}
-	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
-	defer cancel()
-	for {
-		st, err := ps.step(ctx, p)
-		if err == nil {
-			err = ps.store.Commit(ctx, p.stored, st)
+	if p.void {
+		if err := ps.reload(p); err != nil {
+			return err
 		}
+	}
+	if p.eval.eng == nil || p.at.NextOffset <= p.stored.Position.NextOffset {
+		return nil // nothing new, or a replay
+	}
+	for {
+		st, err := ps.try(ctx, p)
 		switch {
 		case err == nil:
 			ps.stepped(p, st)
 			return nil
 		case errors.Is(err, store.ErrRules):
-			if err := ps.learn(ctx, e); err != nil {
+			if err := ps.learn(ctx, p); err != nil {
 				return err
 			}
 			continue
 		}
-		e.stuck = true
+		p.eval.stuck = true
 		return ps.recover(ctx, p, st, err)
 	}
 }
@@ -249,18 +248,33 @@ func (ps *partitions) stepped(p *partition, st store.Step) {
 	}
 }
 
-// learn takes in rules that were changed. One that should have been obeyed already makes the process start over from what is stored.
-func (ps *partitions) learn(ctx context.Context, e *evaluation) error {
-	versions, commands, seq, err := ps.store.Inputs(ctx, e.ruleSeq)
+// try makes a step once.
+func (ps *partitions) try(ctx context.Context, p *partition) (store.Step, error) {
+	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
+	defer cancel()
+	st, err := ps.step(ctx, p)
+	if err == nil {
+		err = ps.store.Commit(ctx, p.stored, st)
+	}
+	return st, err
+}
+
+// learn takes in rules that were changed. When one should have been obeyed already, the partition goes back to what is stored.
+func (ps *partitions) learn(ctx context.Context, p *partition) error {
+	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
+	defer cancel()
+	versions, commands, seq, err := ps.store.Inputs(ctx, p.eval.ruleSeq)
 	if err != nil {
 		return err
 	}
-	if err := e.eng.Schedule(versions, commands); err != nil {
-		ps.restart(err)
-		return err
+	err = p.eval.eng.Schedule(versions, commands)
+	if errors.Is(err, engine.ErrLate) {
+		ps.log.Info().Err(err).Int32("partition", p.stored.Partition).Msg("a change of the rules overtook a step: it is done again")
+		p.void = true
+		return ps.reload(p)
 	}
-	e.ruleSeq = seq
-	return nil
+	p.eval.ruleSeq = seq
+	return err
 }
 
 // recover finds out what became of a step that failed.
@@ -274,6 +288,8 @@ func (ps *partitions) recover(ctx context.Context, p *partition, st store.Step, 
 		return err
 	default:
 	}
+	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
+	defer cancel()
 	again, aerr := ps.store.Acquire(ctx, ps.stream, p.stored.Partition, ps.owner)
 	if aerr != nil {
 		return errors.Join(err, aerr)
@@ -287,6 +303,7 @@ func (ps *partitions) recover(ctx context.Context, p *partition, st store.Step, 
 	case before: // it was not
 		return err
 	}
-	ps.restart(fmt.Errorf("partition %d was moved on by somebody else while it was ours: %w", again.Partition, err))
-	return err
+	ps.log.Warn().Err(err).Int32("partition", again.Partition).Msg("a partition was moved on by somebody else while it was ours: it is loaded again")
+	p.void = true
+	return ps.reload(p)
 }

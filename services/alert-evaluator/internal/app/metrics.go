@@ -8,6 +8,7 @@ import (
 
 type metrics struct {
 	rows, repeats, gaps, filled, damaged *prometheus.CounterVec
+	reloads                              *prometheus.CounterVec
 	watermark, blind, lag                *prometheus.GaugeVec
 	fenced, diverged                     prometheus.Counter
 	events                               *prometheus.CounterVec
@@ -27,6 +28,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		rows: counter("rows_total", "Records seen, each once."), repeats: counter("repeats_total", "Messages that were had already."),
 		gaps: counter("gaps_total", "Messages with blocks missing before them."), filled: counter("gaps_filled_total", "Gaps that the stored blocks filled."),
+		reloads:   counter("reloads_total", "Times that a partition went back to what is stored, because a change of the rules or another owner overtook it."),
 		damaged:   counter("damaged_total", "Messages that could not be read."),
 		watermark: gauge("watermark_seconds", "The partition's watermark, Unix time."), blind: gauge("blind", "1 while rules on this partition cannot see all records."),
 		lag:    gauge("lag_messages", "Messages of logs.enriched not yet read."),
@@ -40,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.watched = prometheus.NewGauge(prometheus.GaugeOpts{Name: "logmill_evaluator_watched_seconds", Help: "When this replica last looked for blind rules, Unix time."})
 	m.pruned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_pruned_total", Help: "Rows of old history deleted, by table."}, []string{"table"})
 	reg.MustRegister(m.pruned, m.problems, m.blindRules, m.watched)
-	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
+	reg.MustRegister(m.diverged, m.events, m.rules, m.rows, m.reloads, m.repeats, m.gaps, m.filled, m.damaged, m.watermark, m.blind, m.lag, m.fenced)
 	return m
 }
 

@@ -31,6 +31,8 @@ type partition struct {
 	stored store.Partition // as MySQL has it
 	at     follow.Position // as memory has it
 	claim  *bus.Claim
+	void   bool  // memory has gone where the stored state cannot follow: to be reloaded before anything else
+	told   int64 // on logs.enriched: messages below are in the metrics
 	eval   *evaluation
 }
 
@@ -47,10 +49,10 @@ type partitions struct {
 	all  map[int32]*partition
 	lost map[int32]int64 // partitions whose position the broker does not have
 
-	parts   int32
-	topic   string      // logs.raw with its prefix, for evidence
-	wake    func()      // tells the relay that there is something to send
-	restart func(error) // ends the process: memory has gone where the stored state cannot follow
+	parts  int32
+	topic  string                                                                                     // logs.raw with its prefix, for evidence
+	wake   func()                                                                                     // tells the relay that there is something to send
+	reread func(ctx context.Context, partition int32, from, to int64, f func(bus.Record) error) error // logs.enriched, once more
 }
 
 func (ps *partitions) hook() bus.Hook {
@@ -169,26 +171,12 @@ func (ps *partitions) handle(msg *message.Message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.eval.stuck { // what is decided must be stored before more is taken in: memory stays bounded, Kafka keeps the rest
+	if p.void || p.eval.stuck { // what is decided must be stored before more is taken in: memory stays bounded, Kafka keeps the rest
 		if err := ps.commitLocked(msg.Context(), p); err != nil {
 			return err
 		}
 	}
-	h, err := contract.ParseEnriched(msg.Metadata)
-	if err == nil && h.Stream != ps.stream {
-		err = fmt.Errorf("stream %d, not %d", h.Stream, ps.stream)
-	}
-	var r *block.Reader
-	if err == nil && !h.Heartbeat() {
-		r, err = readable(h, msg.Payload)
-	}
-	if err != nil {
-		ps.metrics.damaged.WithLabelValues(label(info.Partition)).Inc()
-		ps.log.Error().Err(err).Int32("partition", info.Partition).Int64("offset", info.Offset).Msg("a message of logs.enriched cannot be read")
-		p.at.NextOffset = info.Offset + 1
-		return nil // its block is in MySQL: the gap that it leaves is filled from there
-	}
-	if err := ps.follow(p, h, r, info.Offset); err != nil {
+	if err := ps.take(p, bus.Record{Offset: info.Offset, Value: msg.Payload, Headers: msg.Metadata}); err != nil {
 		return err
 	}
 	if p.eval.due(p) {
@@ -197,6 +185,26 @@ func (ps *partitions) handle(msg *message.Message) error {
 		}
 	}
 	return nil
+}
+
+// take takes one message in. The caller holds p.mu.
+func (ps *partitions) take(p *partition, m bus.Record) error {
+	part := p.stored.Partition
+	h, err := contract.ParseEnriched(m.Headers)
+	if err == nil && h.Stream != ps.stream {
+		err = fmt.Errorf("stream %d, not %d", h.Stream, ps.stream)
+	}
+	var r *block.Reader
+	if err == nil && !h.Heartbeat() {
+		r, err = readable(h, m.Value)
+	}
+	if err != nil {
+		ps.metrics.damaged.WithLabelValues(label(part)).Inc()
+		ps.log.Error().Err(err).Int32("partition", part).Int64("offset", m.Offset).Msg("a message of logs.enriched cannot be read")
+		p.at.NextOffset = m.Offset + 1
+		return nil // its block is in MySQL: the gap that it leaves is filled from there
+	}
+	return ps.follow(p, h, r, m.Offset)
 }
 
 // readable checks a block before anything is made of it.
@@ -218,10 +226,12 @@ func readable(h contract.Enriched, value []byte) (*block.Reader, error) {
 func (ps *partitions) follow(p *partition, h contract.Enriched, r *block.Reader, offset int64) error {
 	name := label(p.stored.Partition)
 	replay := offset < p.stored.Position.NextOffset
+	fresh := !replay && offset >= p.told
+	p.told = max(p.told, offset+1)
 	p.eval.begin(h, r)
 	switch p.at.Judge(h) {
 	case follow.Repeat:
-		if !replay {
+		if fresh {
 			ps.metrics.repeats.WithLabelValues(name).Inc()
 		}
 		r = nil
@@ -232,7 +242,7 @@ func (ps *partitions) follow(p *partition, h contract.Enriched, r *block.Reader,
 		}
 		fallthrough
 	case follow.Fold:
-		if !replay {
+		if fresh {
 			ps.metrics.rows.WithLabelValues(name).Add(float64(h.Rows))
 		}
 	}

@@ -63,6 +63,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Checksum is the CRC-32C of a block's bytes.
 func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
+// Sort puts recs into the order of a block: by (Timestamp, SrcOffset, SrcRow).
+func (b *Builder) Sort(recs []logrec.Record) { b.sorter.sort(recs) }
+
 // Build sorts recs by (Timestamp, SrcOffset, SrcRow), in place, and makes one block of them. It keeps nothing of recs.
 // Errors: ErrEmpty, more than MaxRows records.
 func (b *Builder) Build(recs []logrec.Record) (Block, error) {
@@ -107,8 +110,8 @@ func (b *Builder) meta(recs []logrec.Record) Meta {
 // columns writes all columns, in the order of the package comment.
 func (b *Builder) columns(recs []logrec.Record) error {
 	steps := []func([]logrec.Record) error{
-		b.int("timestamp", logicalTime, func(r *logrec.Record) int64 { return r.Timestamp }),
-		b.int("observed", logicalTime, func(r *logrec.Record) int64 { return r.Observed }),
+		b.time("timestamp", func(r *logrec.Record) int64 { return r.Timestamp }),
+		b.time("observed", func(r *logrec.Record) int64 { return r.Observed }),
 		b.text("level", dictionaryShareText, func(r *logrec.Record) string { return r.Level.String() }),
 		b.text("service", 1, func(r *logrec.Record) string { return r.Service }),
 		b.text("message", dictionaryShareMessage, func(r *logrec.Record) string { return r.Message }),
@@ -117,15 +120,15 @@ func (b *Builder) columns(recs []logrec.Record) error {
 		b.optionalText("user_id", func(r *logrec.Record) string { return r.UserID }),
 		b.optionalText("request_method", func(r *logrec.Record) string { return r.RequestMethod }),
 		b.optionalText("request_path", func(r *logrec.Record) string { return r.RequestPath }),
-		b.optionalInt("response_status", logicalNone, func(r *logrec.Record) int64 { return int64(r.ResponseStatus) }),
+		b.optionalInt("response_status", func(r *logrec.Record) int64 { return int64(r.ResponseStatus) }),
 		b.responseTime,
 		b.optionalText("team", func(r *logrec.Record) string { return r.Team }),
 		b.optionalText("env", func(r *logrec.Record) string { return r.Env }),
 		b.optionalText("host", func(r *logrec.Record) string { return r.Host }),
-		b.optionalInt("pattern_id", logicalNone, func(r *logrec.Record) int64 { return r.PatternID }),
-		b.optionalInt("eval_time", logicalTime, func(r *logrec.Record) int64 { return r.EvalTime }),
-		b.int("src_offset", logicalNone, func(r *logrec.Record) int64 { return r.SrcOffset }),
-		b.int("src_row", logicalNone, func(r *logrec.Record) int64 { return int64(r.SrcRow) }),
+		b.optionalInt("pattern_id", func(r *logrec.Record) int64 { return r.PatternID }),
+		b.evalDelay,
+		b.int("src_offset", func(r *logrec.Record) int64 { return r.SrcOffset }),
+		b.int("src_row", func(r *logrec.Record) int64 { return int64(r.SrcRow) }),
 		b.attributes,
 	}
 	for _, step := range steps {
@@ -136,17 +139,44 @@ func (b *Builder) columns(recs []logrec.Record) error {
 	return nil
 }
 
-func (b *Builder) int(name string, l logical, get func(*logrec.Record) int64) func([]logrec.Record) error {
+func (b *Builder) int(name string, get func(*logrec.Record) int64) func([]logrec.Record) error {
 	return func(recs []logrec.Record) error {
-		b.w.ints = b.w.ints[:0]
-		for i := range recs {
-			b.w.ints = append(b.w.ints, get(&recs[i]))
-		}
-		return b.w.int64s(name, l, false, len(recs))
+		b.gatherInts(recs, get)
+		return b.w.int64s(name, logicalNone, false, len(recs))
 	}
 }
 
-func (b *Builder) optionalInt(name string, l logical, get func(*logrec.Record) int64) func([]logrec.Record) error {
+func (b *Builder) time(name string, get func(*logrec.Record) int64) func([]logrec.Record) error {
+	return func(recs []logrec.Record) error {
+		b.gatherInts(recs, get)
+		return b.w.times(name, len(recs))
+	}
+}
+
+func (b *Builder) gatherInts(recs []logrec.Record, get func(*logrec.Record) int64) {
+	b.w.ints = b.w.ints[:0]
+	for i := range recs {
+		b.w.ints = append(b.w.ints, get(&recs[i]))
+	}
+}
+
+// evalDelay writes eval_time as its distance from timestamp: most records are evaluated at their own time.
+func (b *Builder) evalDelay(recs []logrec.Record) error {
+	b.w.ints, b.w.defined = b.w.ints[:0], b.w.defined[:0]
+	for i := range recs {
+		is := recs[i].EvalTime != 0
+		b.define(is)
+		if is {
+			b.w.ints = append(b.w.ints, recs[i].EvalTime-recs[i].Timestamp)
+		}
+	}
+	if len(b.w.ints) == 0 {
+		return nil
+	}
+	return b.w.int64s(evalDelayColumn, logicalNone, true, len(recs))
+}
+
+func (b *Builder) optionalInt(name string, get func(*logrec.Record) int64) func([]logrec.Record) error {
 	return func(recs []logrec.Record) error {
 		b.w.ints, b.w.defined = b.w.ints[:0], b.w.defined[:0]
 		for i := range recs {
@@ -159,7 +189,7 @@ func (b *Builder) optionalInt(name string, l logical, get func(*logrec.Record) i
 		if len(b.w.ints) == 0 {
 			return nil
 		}
-		return b.w.int64s(name, l, true, len(recs))
+		return b.w.int64s(name, logicalNone, true, len(recs))
 	}
 }
 

@@ -67,6 +67,19 @@ func (w *columns) int64s(name string, l logical, optional bool, rows int) error 
 	return nil
 }
 
+// times writes w.ints, ns, as µs when nothing is lost by it: the differences take half the bytes then.
+func (w *columns) times(name string, rows int) error {
+	for _, v := range w.ints {
+		if v%1000 != 0 {
+			return w.int64s(name, logicalNanos, false, rows)
+		}
+	}
+	for i := range w.ints {
+		w.ints[i] /= 1000
+	}
+	return w.int64s(name, logicalMicros, false, rows)
+}
+
 func (w *columns) float64s(name string, rows int) error {
 	c := w.begin(name, typeDouble, logicalNone, true)
 	if _, err := w.levels(c); err != nil {

@@ -32,7 +32,8 @@ const (
 	logicalNone logical = iota
 	logicalText
 	logicalJSON
-	logicalTime
+	logicalNanos
+	logicalMicros
 )
 
 // column is what the footer says of a column.
@@ -56,7 +57,17 @@ type file struct {
 	packed  []byte
 }
 
-const magic = "PAR1"
+const (
+	magic         = "PAR1"
+	formatKey     = "logmill.format"
+	formatVersion = "2"
+)
+
+// Columns of eval_time: eval_time - timestamp, and before format 2 the time itself.
+const (
+	evalDelayColumn = "eval_delay"
+	evalTimeColumn  = "eval_time"
+)
 
 func (f *file) reset() {
 	f.t.b, f.columns = append(f.t.b[:0], magic...), f.columns[:0]
@@ -124,8 +135,8 @@ func (f *file) finish(rows int) []byte {
 	f.rowGroup(rows)
 	t.list(5, thriftStruct, 1)
 	t.begin()
-	t.text(1, "logmill.format")
-	t.text(2, "1")
+	t.text(1, formatKey)
+	t.text(2, formatVersion)
 	t.end()
 	t.text(6, "logmill")
 	t.end()
@@ -174,12 +185,17 @@ func (c *column) logicalType(t *thrift) {
 		t.beginField(10)
 		t.empty(12)
 		t.end()
-	case logicalTime:
+	case logicalNanos, logicalMicros:
+		unit := 3 // nanoseconds
+		if c.logical == logicalMicros {
+			unit = 2
+			t.i32(6, 10) // ConvertedType TIMESTAMP_MICROS, for old readers
+		}
 		t.beginField(10)
 		t.beginField(8)
 		t.yes(1) // adjusted to UTC
 		t.beginField(2)
-		t.empty(3) // nanoseconds
+		t.empty(unit)
 		t.end()
 		t.end()
 		t.end()

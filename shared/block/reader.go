@@ -21,6 +21,9 @@ import (
 // ErrDamaged is a block that cannot be read.
 var ErrDamaged = errors.New("the block is damaged")
 
+// ErrNewer is a block of a later format than this program knows.
+var ErrNewer = errors.New("the block is of a newer format: upgrade this program")
+
 // Reader reads columns of a block. Not safe for concurrent use. Strings it returns may point into its own buffers and stay good
 // while they are held.
 type Reader struct {
@@ -29,7 +32,7 @@ type Reader struct {
 	columns map[string]parquet.ColumnChunk
 }
 
-// Open reads the footer. Damage is an error (ErrDamaged), never a panic; whoever has the checksum compares it first.
+// Open reads the footer. Damage is an error (ErrDamaged, ErrNewer), never a panic; whoever has the checksum compares it first.
 func Open(data []byte) (r *Reader, err error) {
 	defer guard(&err)
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
@@ -38,6 +41,9 @@ func Open(data []byte) (r *Reader, err error) {
 	}
 	if len(f.RowGroups()) != 1 {
 		return nil, fmt.Errorf("%w: %d row groups", ErrDamaged, len(f.RowGroups()))
+	}
+	if v, _ := f.Lookup(formatKey); v != "1" && v != formatVersion {
+		return nil, fmt.Errorf("%w (%q, this one knows up to %s)", ErrNewer, v, formatVersion)
 	}
 	md := f.Metadata()
 	for _, c := range md.RowGroups[0].Columns {
@@ -51,8 +57,11 @@ func Open(data []byte) (r *Reader, err error) {
 	r = &Reader{rows: int(md.NumRows), columns: map[string]parquet.ColumnChunk{}}
 	for i, c := range f.RowGroups()[0].ColumnChunks() {
 		name := md.Schema[i+1].Name
-		r.names = append(r.names, name)
 		r.columns[name] = c
+		if name == evalDelayColumn {
+			name = evalTimeColumn
+		}
+		r.names = append(r.names, name)
 	}
 	return r, nil
 }
@@ -172,16 +181,38 @@ func (r *Reader) spread(p page, values int, set func(row, value int)) (valid []b
 // Ints reads an integer column (timestamp observed response_status pattern_id eval_time src_offset src_row) or level, as its number.
 // valid is nil when no value is NULL; an absent column is all NULL.
 func (r *Reader) Ints(name string) (values []int64, valid []bool, err error) {
-	if name == "level" {
+	switch {
+	case name == "level":
 		return r.levels()
+	case name == evalTimeColumn && r.columns[evalDelayColumn] != nil:
+		return r.evalTimes()
 	}
+	return r.ints(name)
+}
+
+// evalTimes adds timestamp and eval_delay.
+func (r *Reader) evalTimes() (values []int64, valid []bool, err error) {
+	times, _, err := r.ints("timestamp")
+	if err != nil {
+		return nil, nil, err
+	}
+	values, valid, err = r.ints(evalDelayColumn)
+	for i := range values {
+		if valid == nil || valid[i] {
+			values[i] += times[i]
+		}
+	}
+	return values, valid, err
+}
+
+func (r *Reader) ints(name string) (values []int64, valid []bool, err error) {
 	values, valid = make([]int64, r.rows), make([]bool, r.rows)
 	err = r.read(name, func(p page) (err error) {
 		if p.kind.Kind() != parquet.Int64 {
 			return fmt.Errorf("column %s holds no integers", name)
 		}
-		ints := p.data.Int64()
-		valid, err = r.spread(p, len(ints), func(row, k int) { values[row] = ints[k] })
+		ints, unit := p.data.Int64(), unitOf(p.kind)
+		valid, err = r.spread(p, len(ints), func(row, k int) { values[row] = ints[k] * unit })
 		return err
 	})
 	return values, valid, err
@@ -243,9 +274,7 @@ func (r *Reader) Strings(name string) (c StringColumn, err error) {
 		c.Codes[i] = -1
 	}
 	err = r.read(name, func(p page) (err error) {
-		if lt := p.kind.LogicalType(); lt != nil {
-			c.JSON = isJSON(p.kind)
-		}
+		c.JSON = isJSON(p.kind)
 		var codes []int32
 		if p.dict != nil {
 			c.Dict, err = entries(p.dict.Page().Data(), p.kind)
@@ -259,6 +288,18 @@ func (r *Reader) Strings(name string) (c StringColumn, err error) {
 		return r.fill(&c, p, codes)
 	})
 	return c, err
+}
+
+// unitOf is what a column's numbers are multiplied by: times come as ns.
+func unitOf(t parquet.Type) int64 {
+	lt := t.LogicalType()
+	if lt == nil {
+		return 1
+	}
+	if ts, ok := lt.Value.(*format.TimestampType); ok && ts.Unit.Value != nil {
+		return int64(ts.Unit.Value.Duration())
+	}
+	return 1
 }
 
 func isJSON(t parquet.Type) bool {

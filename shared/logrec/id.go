@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ID is a record's public identity, stable for ever: where its message lies on logs.raw, and its row in it.
+// ID is a record's public identity, stable for ever: where its message lies on logs.raw, and its row: its place among the records of the
+// message, in the order of time.
 type ID struct {
 	Stream    uint32 // row of table stream, from 1
 	Partition int32

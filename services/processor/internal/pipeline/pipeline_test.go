@@ -53,13 +53,13 @@ func TestSeveralMessagesMakeOneBlock(t *testing.T) {
 	require.NoError(t, err)
 	for _, rec := range recs {
 		switch rec.Message {
-		case "one":
+		case "one": // rows count up in the order of time, each message for itself
 			require.Equal(t, []int64{now, now, 5, 0}, []int64{rec.Timestamp, rec.EvalTime, rec.SrcOffset, int64(rec.SrcRow)})
 		case "ERROR two":
-			require.Equal(t, []int64{now, now, 7, 0}, []int64{rec.Timestamp, rec.EvalTime, rec.SrcOffset, int64(rec.SrcRow)})
+			require.Equal(t, []int64{now, now, 7, 1}, []int64{rec.Timestamp, rec.EvalTime, rec.SrcOffset, int64(rec.SrcRow)})
 			require.Equal(t, logrec.LevelError, rec.Level)
 		case "old":
-			require.Equal(t, []int64{1, 0, 7, 1}, []int64{rec.Timestamp, rec.EvalTime, rec.SrcOffset, int64(rec.SrcRow)})
+			require.Equal(t, []int64{1, 0, 7, 0}, []int64{rec.Timestamp, rec.EvalTime, rec.SrcOffset, int64(rec.SrcRow)})
 		}
 	}
 }

@@ -96,9 +96,18 @@ func (w *columns) float64s(name string, rows int) error {
 // strings writes w.texts, as a dictionary while at most one value in share is new.
 func (w *columns) strings(name string, l logical, optional bool, rows, share int) error {
 	c := w.begin(name, typeBytes, l, optional)
-	if w.dict.build(w.texts, len(w.texts)/share+8) {
+	if w.dict.build(w.texts, mostTexts(len(w.texts), share)) {
 		return w.dictionary(c, rows)
 	}
+	return w.plain(c, rows)
+}
+
+// mostTexts and mostIDs are how many distinct values a dictionary may have.
+func mostTexts(values, share int) int { return values/share + 8 }
+func mostIDs(values int) int          { return values * 3 / 4 }
+
+// plain writes w.texts one after the other.
+func (w *columns) plain(c *column, rows int) error {
 	w.scratch, w.offsets = w.scratch[:0], w.offsets[:0]
 	if _, err := w.levels(c); err != nil {
 		return err
@@ -123,9 +132,13 @@ func (w *columns) strings(name string, l logical, optional bool, rows, share int
 func (w *columns) fixed(name string, width, rows int) error {
 	c := w.begin(name, typeFixed, logicalNone, true)
 	c.width = width
-	if w.dict.build(w.texts, len(w.texts)*3/4) {
+	if w.dict.build(w.texts, mostIDs(len(w.texts))) {
 		return w.dictionary(c, rows)
 	}
+	return w.plainFixed(c, rows)
+}
+
+func (w *columns) plainFixed(c *column, rows int) error {
 	c.codec = codecNone // ids are random: zstd would only cost
 	if _, err := w.levels(c); err != nil {
 		return err
@@ -172,15 +185,20 @@ type dictionary struct {
 	codes  []int32
 }
 
-// build returns false, early, when there are more than most distinct values.
-func (d *dictionary) build(values []string, most int) bool {
-	size := 1 << bits.Len(uint(2*min(len(values), most)+8))
+// reset makes room for so many distinct values, and one more.
+func (d *dictionary) reset(most int) {
+	size := 1 << bits.Len(uint(2*most+8))
 	if cap(d.table) < size {
 		d.table = make([]uint32, size)
 	}
 	d.table = d.table[:size]
 	clear(d.table)
 	d.values, d.hashes, d.codes = d.values[:0], d.hashes[:0], d.codes[:0]
+}
+
+// build returns false, early, when there are more than most distinct values.
+func (d *dictionary) build(values []string, most int) bool {
+	d.reset(min(len(values), most))
 	for i, v := range values {
 		if i > 0 && v == values[i-1] {
 			d.codes = append(d.codes, d.codes[i-1])

@@ -48,10 +48,17 @@ func parseFilter(b []byte) (f xorfilter.BinaryFuse[uint8], ok bool) {
 type filterBuilder struct {
 	tokens  tokenizer
 	scratch []byte
-	hashes  []uint64 // distinct, in order of first appearance
-	table   []uint64 // open addressing; 0 = free
+	recent  [recentHashes]uint64 // the last hash of each slot: most tokens of a line were in the lines before
+	hashes  []uint64             // what recent let through, some more than once
+	parted  []uint64             // the same by bucket
+	table   []uint64             // open addressing; 0 = free
 	builder xorfilter.BinaryFuseBuilder
 }
+
+const (
+	recentHashes = 4096 // 32 KiB: stays in the nearest cache
+	hashBuckets  = 256  // of 64k lines' hashes each takes a table that stays there too
+)
 
 func (b *filterBuilder) build(recs []logrec.Record) ([]byte, error) {
 	b.reset()
@@ -83,45 +90,65 @@ func (b *filterBuilder) pair(name, value string) {
 
 func (b *filterBuilder) reset() {
 	b.hashes = b.hashes[:0]
-	clear(b.table)
-	if b.table == nil {
-		b.table = make([]uint64, 1<<12)
-	}
+	clear(b.recent[:])
 }
 
-// add keeps a hash once. 0 stands for "free" in the table; the one token in 2^64 that hashes to it is kept as 1.
+// add keeps a hash. 0 stands for "free" in the tables; the one token in 2^64 that hashes to it is kept as 1.
 func (b *filterBuilder) add(h uint64) {
 	h = max(h, 1)
-	mask := uint64(len(b.table) - 1)
-	i := h & mask
-	for ; b.table[i] != 0; i = (i + 1) & mask {
-		if b.table[i] == h {
-			return
-		}
-	}
-	b.table[i] = h
-	b.hashes = append(b.hashes, h)
-	if len(b.hashes)*2 > len(b.table) {
-		b.grow()
+	last := &b.recent[h%recentHashes]
+	if *last != h {
+		*last = h
+		b.hashes = append(b.hashes, h)
 	}
 }
 
-func (b *filterBuilder) grow() {
-	b.table = make([]uint64, 2*len(b.table))
-	mask := uint64(len(b.table) - 1)
+// distinct sorts repeats out, bucket by bucket: one table of all of a large block's hashes would miss the cache with every token.
+func (b *filterBuilder) distinct() []uint64 {
+	var at [hashBuckets + 1]int
 	for _, h := range b.hashes {
-		i := h & mask
-		for ; b.table[i] != 0; i = (i + 1) & mask {
-		}
-		b.table[i] = h
+		at[h>>56+1]++
 	}
+	for i := range hashBuckets {
+		at[i+1] += at[i]
+	}
+	b.parted = slices.Grow(b.parted[:0], len(b.hashes))[:len(b.hashes)]
+	for _, h := range b.hashes {
+		b.parted[at[h>>56]] = h
+		at[h>>56]++ // ends where the next bucket began
+	}
+	out, from := b.hashes[:0], 0
+	for i := range hashBuckets {
+		out = b.appendDistinct(out, b.parted[from:at[i]])
+		from = at[i]
+	}
+	b.hashes = out
+	return out
+}
+
+func (b *filterBuilder) appendDistinct(out, hashes []uint64) []uint64 {
+	size := 1 << bits.Len(uint(2*len(hashes)))
+	b.table = slices.Grow(b.table[:0], size)[:size]
+	clear(b.table)
+	mask := uint64(size - 1)
+	for _, h := range hashes {
+		i := h & mask
+		for b.table[i] != 0 && b.table[i] != h {
+			i = (i + 1) & mask
+		}
+		if b.table[i] == 0 {
+			b.table[i] = h
+			out = append(out, h)
+		}
+	}
+	return out
 }
 
 func (b *filterBuilder) encode() ([]byte, error) {
 	if len(b.hashes) == 0 {
 		b.add(hashToken(nil)) // no token is empty: a filter that contains nothing that is asked for
 	}
-	f, err := xorfilter.BuildBinaryFuse[uint8](&b.builder, slices.Clone(b.hashes)) // it may reorder its keys
+	f, err := xorfilter.BuildBinaryFuse[uint8](&b.builder, b.distinct())
 	if err != nil {
 		return nil, err
 	}

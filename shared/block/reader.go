@@ -269,25 +269,34 @@ func (c StringColumn) Get(i int) (value string, ok bool) {
 
 // Strings reads a text column. Ids come as hex text. An absent column is all NULL.
 func (r *Reader) Strings(name string) (c StringColumn, err error) {
+	c, _, err = r.strings(name, true)
+	return c, err
+}
+
+// strings reads a text column; ids as they are stored when asText is false: width bytes each, 0 for texts.
+func (r *Reader) strings(name string, asText bool) (c StringColumn, width int, err error) {
 	c.Codes = make([]int32, r.rows)
 	for i := range c.Codes {
 		c.Codes[i] = -1
 	}
 	err = r.read(name, func(p page) (err error) {
 		c.JSON = isJSON(p.kind)
+		if p.kind.Kind() == parquet.FixedLenByteArray {
+			width = p.kind.Length()
+		}
 		var codes []int32
 		if p.dict != nil {
-			c.Dict, err = entries(p.dict.Page().Data(), p.kind)
+			c.Dict, err = entries(p.dict.Page().Data(), p.kind, asText)
 			codes = p.data.Int32()
 		} else {
-			c.Dict, err = entries(p.data, p.kind)
+			c.Dict, err = entries(p.data, p.kind, asText)
 		}
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
 		return r.fill(&c, p, codes)
 	})
-	return c, err
+	return c, width, err
 }
 
 // unitOf is what a column's numbers are multiplied by: times come as ns.
@@ -328,8 +337,8 @@ func (r *Reader) fill(c *StringColumn, p page, codes []int32) error {
 	return err
 }
 
-// entries copies the values of a page of texts or fixed-width ids.
-func entries(v encoding.Values, t parquet.Type) ([]string, error) {
+// entries copies the values of a page of texts or fixed-width ids; ids as hex, or as they are.
+func entries(v encoding.Values, t parquet.Type, asText bool) ([]string, error) {
 	switch t.Kind() {
 	case parquet.ByteArray:
 		data, offsets := v.ByteArray()
@@ -347,10 +356,14 @@ func entries(v encoding.Values, t parquet.Type) ([]string, error) {
 		if size == 0 {
 			return nil, ErrDamaged
 		}
-		all := hex.EncodeToString(data)
-		out := make([]string, len(data)/size)
+		n := len(data) / size
+		all := string(data)
+		if asText {
+			all, size = hex.EncodeToString(data), 2*size
+		}
+		out := make([]string, n)
 		for i := range out {
-			out[i] = all[2*i*size : 2*(i+1)*size]
+			out[i] = all[i*size : (i+1)*size]
 		}
 		return out, nil
 	}

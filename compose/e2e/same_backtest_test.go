@@ -124,7 +124,7 @@ func (i interval) has(t time.Time) bool { return i.from <= t.UnixNano() && t.Uni
 // backtest asks the api.
 func (p *proof) backtest(id int, r rule.Rule, start, end time.Time, known map[string][]interval) (out []string) {
 	p.t.Helper()
-	q := url.Values{"start": {strconv.FormatInt(start.UnixNano(), 10)}, "end": {strconv.FormatInt(end.UnixNano(), 10)}}
+	q := url.Values{"start": {strconv.FormatInt(start.UnixNano(), 10)}, "end": {strconv.FormatInt(end.UnixNano(), 10)}, "wait": {"1m"}}
 	resp, err := http.Post(p.s.URL("api")+"/api/alert-rules/backtest?"+q.Encode(), "application/json", bytes.NewReader([]byte(p.definition(id, r))))
 	require.NoError(p.t, err)
 	defer resp.Body.Close()

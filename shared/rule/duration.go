@@ -54,7 +54,7 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()
 func (d *Duration) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("a duration is a text such as \"30s\", not %s", clip(string(b)))
+		return fmt.Errorf("must be a text such as \"30s\" or \"2h\", not %s", clip(string(b)))
 	}
 	v, err := ParseDuration(s)
 	*d = Duration(v)

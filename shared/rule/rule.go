@@ -2,14 +2,7 @@
 // conditions is package expr, the engine package engine.
 package rule
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"time"
-)
+import "time"
 
 // Severities, mildest first.
 var Severities = []string{"low", "medium", "high", "critical"}
@@ -50,26 +43,13 @@ type Rule struct {
 	Enabled          bool              `json:"enabled"`
 }
 
-// Parse reads one rule from JSON. Unknown fields are errors; Enabled is true unless said otherwise. The rule is not yet checked.
+// Parse reads one rule from JSON; Enabled is true unless said otherwise. The rule is not yet checked. Errors as of Strict.
 func Parse(data []byte) (Rule, error) {
 	r := Rule{Enabled: true}
 	if err := Strict(data, &r); err != nil {
-		return Rule{}, fmt.Errorf("reading the rule: %w", err)
+		return Rule{}, err
 	}
 	return r, nil
-}
-
-// Strict reads one JSON value that has no unknown fields and that nothing follows.
-func Strict(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows it")
-	}
-	return nil
 }
 
 // Normalize sets the defaults.

@@ -21,11 +21,9 @@ type Matcher struct {
 func (m *Matcher) UnmarshalJSON(b []byte) error {
 	type plain Matcher
 	p := plain{IsEqual: true}
-	if err := Strict(b, &p); err != nil {
-		return err
-	}
+	err := Strict(b, &p)
 	*m = Matcher(p)
-	return nil
+	return err
 }
 
 // String is the matcher as Alertmanager writes it: service=~"web.*".

@@ -67,6 +67,7 @@ func (e *Engine) tick(t int64) {
 	for _, r := range e.open[t] {
 		e.closeCell(r.s, r.g, t)
 	}
+	e.cells -= len(e.open[t])
 	delete(e.open, t)
 	for len(e.wakes) > 0 && e.wakes[0].tick <= t {
 		w := heap.Pop(&e.wakes).(wake)

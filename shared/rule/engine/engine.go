@@ -47,6 +47,7 @@ type Engine struct {
 	wm     int64 // ns
 	folded int64 // the newest tick that a record was folded into
 	open   map[int64][]openRef
+	cells  int      // in open
 	ticks  tickHeap // of open
 	wakes  wakeHeap
 
@@ -126,7 +127,11 @@ func (e *Engine) openAt(tick int64, s *series, g *group) {
 		heap.Push(&e.ticks, tick)
 	}
 	e.open[tick] = append(refs, openRef{s, g})
+	e.cells++
 }
+
+// OpenCells is how many cells of ticks that are not closed yet there are: what records far apart in time cost.
+func (e *Engine) OpenCells() int { return e.cells }
 
 // Partial is a closed cell of a series that the global engine needs.
 type Partial struct {

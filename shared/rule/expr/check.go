@@ -164,7 +164,7 @@ func checkLevel(x, n Node) *Error {
 	if l, known := logrec.ParseLevel(s); known {
 		return at(n, len(s)+2, "no stored record has level '%s' (did you mean '%s'?)", s, l)
 	}
-	return at(n, len(s)+2, "'%s' is not a level%s; the levels are %s", s, didYouMean(s, logrec.LevelNames()), strings.Join(logrec.LevelNames(), ", "))
+	return at(n, len(s)+2, "'%s' is not a level%s; the levels are %s", s, DidYouMean(s, logrec.LevelNames()), strings.Join(logrec.LevelNames(), ", "))
 }
 
 func (c *checker) match(n *Binary) *Error {

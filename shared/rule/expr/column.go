@@ -40,7 +40,7 @@ func unknownColumn(t token) *Error {
 	if t.kind == tokIdent && slices.Contains(logrec.LevelNames(), t.value) {
 		return errorAt(t, "unknown column %s (a text stands in quotes: level = '%s')", t.text, t.value)
 	}
-	return errorAt(t, "unknown column %s%s; free attributes are written attributes['%s']", t.text, didYouMean(t.value, Columns()), t.value)
+	return errorAt(t, "unknown column %s%s; free attributes are written attributes['%s']", t.text, DidYouMean(t.value, Columns()), t.value)
 }
 
 // aliasOf is the column that senders may call name, such as status or duration_ms.

@@ -50,8 +50,8 @@ func editDistance(a, b string, limit int) int {
 	return min(row[len(b)], limit)
 }
 
-// didYouMean is " (did you mean x?)" or "".
-func didYouMean(word string, candidates []string) string {
+// DidYouMean is " (did you mean x?)" or "".
+func DidYouMean(word string, candidates []string) string {
 	if n := Nearest(word, candidates); n != "" {
 		return fmt.Sprintf(" (did you mean %s?)", n)
 	}

@@ -150,7 +150,7 @@ func (p *parser) callOf(t token, args []Node, distinct bool) (Node, *Error) {
 	}
 	f, ok := scalars[t.value]
 	if !ok {
-		return nil, errorAt(t, "unknown function %s%s%s", t.text, refusal(t.value), didYouMean(t.value, functionNames()))
+		return nil, errorAt(t, "unknown function %s%s%s", t.text, refusal(t.value), DidYouMean(t.value, functionNames()))
 	}
 	if len(args) < f.least || len(args) > f.most {
 		return nil, errorAt(t, "%s takes %s", strings.ToUpper(t.text), f.arity())

@@ -179,18 +179,18 @@ func caseWords(n *Case) string {
 }
 
 func callWords(n *Call) string {
-	switch {
-	case n.Name == "coalesce" || n.Name == "ifnull":
+	switch n.Name {
+	case "coalesce", "ifnull":
 		return list(n.Args, "or, without that,")
-	case n.Name == "nullif":
+	case "nullif":
 		return Words(n.Args[0]) + ", unless that is " + Words(n.Args[1])
-	case n.Name == "if":
+	case "if":
 		return fmt.Sprintf("%s if %s, otherwise %s", Words(n.Args[1]), Words(n.Args[0]), Words(n.Args[2]))
-	case n.Name == "abs":
+	case "abs":
 		return "the absolute value of " + Words(n.Args[0])
-	case n.Name == "greatest":
+	case "greatest":
 		return "the greatest of " + list(n.Args, "and")
-	case n.Name == "least":
+	case "least":
 		return "the least of " + list(n.Args, "and")
 	}
 	return Print(n)

@@ -10,9 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/migrations"
+	"github.com/logmill/logmill/services/api/internal/backtest"
 	"github.com/logmill/logmill/services/api/internal/httpapi"
 	"github.com/logmill/logmill/services/api/internal/search"
 	"github.com/logmill/logmill/services/api/internal/status"
@@ -65,6 +67,7 @@ type App struct {
 	clock    *mysqlx.Clock
 	kafka    kafka
 	watch    *status.Watch
+	tests    *backtest.Runner
 	health   *obs.Health
 	listener net.Listener
 	server   *http.Server
@@ -91,7 +94,13 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	})
 	a.health.Add("mysql", db.Ping)
 	engine := search.New(st, search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, time.Now)
-	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Status: a.watch, Health: a.health, Registry: obs.NewRegistry(), Log: log, Now: time.Now})
+	reg := obs.NewRegistry()
+	a.tests = backtest.NewRunner(st, time.Now, func(err error) { log.Error().Err(err).Msg("a backtest failed") })
+	for _, state := range []string{backtest.Queued, backtest.Running} {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
+			func() float64 { return float64(a.tests.Running()[state]) }))
+	}
+	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -108,6 +117,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(a.listener) }()
 	a.stack.Push("HTTP", closeTimeout, a.server.Shutdown)
+	a.stack.Push("backtests", closeTimeout, func(context.Context) error { a.tests.Close(); return nil }) // before HTTP: requests wait for them
 	if err := a.schema(ctx); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func TestRuleMistakesNameTheirFields(t *testing.T) {
 		`{"name":"x","condition":"AVG(respose_time_ms)","threshold":1}`:                     `did you mean response_time_ms?`,
 		`{"name":"x","condition":"COUNT(*)","threshold":1,"time_window":0.001}`:             `must be between 1s and 24h`,
 		`{"name":"x","condition":"COUNT(*)","threshold":1,"thresold":2}`:                    `unknown field`,
-		`{"name":"x","condition":"COUNT(*)","threshold":"NaN"}`:                             `cannot unmarshal`,
+		`{"name":"x","condition":"COUNT(*)","threshold":"NaN"}`:                             `must be a number, not string`,
 		`{"name":"","condition":"COUNT(*)","threshold":1,"severity":"bad"}`:                 `is not one of low medium high critical`,
 		`{"name":"x","condition":"COUNT(*)","threshold":1,"group_by":["response_time_ms"]}`: `group by a column of texts`,
 		`{"name":"x","condition":"COUNT(*)","threshold":1,"filter":"COUNT(*) > 1"}`:         `cannot aggregate`,

@@ -1,15 +1,12 @@
 package ctl
 
 import (
-	"encoding/json"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/logmill/logmill/services/api/internal/ctl/client"
 	"github.com/logmill/logmill/services/api/internal/ctl/rulefile"
 	"github.com/logmill/logmill/services/api/internal/ctl/screen"
 	"github.com/logmill/logmill/shared/rule"
@@ -94,7 +91,7 @@ type backtested struct {
 		Value    *float64          `json:"value"`
 		Peak     *float64          `json:"peak"`
 		Reason   string            `json:"reason"`
-		Evidence []string          `json:"evidence"`
+		Evidence []evidenceRow     `json:"evidence"`
 	} `json:"alerts"`
 	Rows         int64     `json:"rows"`
 	Partial      bool      `json:"partial"`
@@ -138,12 +135,8 @@ func (t *tool) backtest(c *cobra.Command, names []string, only string, q url.Val
 			continue
 		}
 		found = true
-		raw, err := t.api.Do(c.Context(), client.Request{Method: "POST", Path: append(slices.Clone(rulesPath), "backtest"), Query: q, Body: r})
+		b, err := t.runBacktest(c.Context(), r.Name, r, q)
 		if err != nil {
-			return err
-		}
-		b := backtested{Rule: r.Name}
-		if err := json.Unmarshal(raw, &b); err != nil {
 			return err
 		}
 		if err := t.showBacktest(b); err != nil {

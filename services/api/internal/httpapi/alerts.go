@@ -170,8 +170,10 @@ const (
 func (s *server) handleAlert(kind string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var h handling
-		if err := (&echo.DefaultBinder{}).BindBody(c, &h); err != nil {
-			return fault.Invalid("the body is not JSON with who and note")
+		if c.Request().ContentLength != 0 { // without a body the header says who
+			if err := readBody(c, "request", &h); err != nil {
+				return err
+			}
 		}
 		if h.Who == "" {
 			h.Who = who(c)

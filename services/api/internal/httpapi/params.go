@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -42,9 +43,12 @@ func (p *params) err() error {
 	return fault.Invalid("the request has mistakes", p.problems...)
 }
 
-// only refuses parameters that the route does not know: a misspelt filter must not answer everything.
+// only refuses parameters that the route does not know: a misspelt filter must not answer everything. Nor may values be other than text.
 func (p *params) only(names ...string) {
-	for name := range p.c.QueryParams() {
+	for name, values := range p.c.QueryParams() {
+		if !utf8.ValidString(strings.Join(values, "")) {
+			p.wrong(name, "is not valid UTF-8")
+		}
 		known := false
 		for _, n := range names {
 			known = known || n == name

@@ -3,18 +3,14 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/logmill/logmill/services/api/internal/backtest"
 	"github.com/logmill/logmill/services/api/internal/standing"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/shared/fault"
@@ -28,11 +24,7 @@ type Rules interface {
 	Rules(ctx context.Context, f store.RuleFilter) ([]store.RuleRow, error)
 	RuleVersions(ctx context.Context, id int64, below, limit int) ([]store.RuleVersion, error)
 	Standings(ctx context.Context) (standing.Facts, error)
-	backtest.Source
 }
-
-// maxEstimate is the range that validate looks back over.
-const maxEstimate = 24 * time.Hour
 
 // writtenRule is a rule as it comes: what GET answers may come back, with the fields that only we set.
 type writtenRule struct {
@@ -48,41 +40,13 @@ type writtenRule struct {
 
 // body reads a rule and checks it. Its mistakes name their fields.
 func (s *server) body(c echo.Context) (*rule.Compiled, error) {
-	raw, err := io.ReadAll(c.Request().Body)
-	if err != nil {
+	w := writtenRule{Rule: rule.Rule{Enabled: true}}
+	if err := readBody(c, "rule", &w); err != nil {
 		return nil, err
 	}
-	w := writtenRule{Rule: rule.Rule{Enabled: true}}
-	if err := rule.Strict(raw, &w); err != nil {
-		return nil, fault.Invalid("reading the rule: " + err.Error())
-	}
-	r := w.Rule
-	r.Normalize()
-	compiled, err := rule.Compile("0", 0, r)
-	if err != nil {
-		return nil, fault.Invalid("the rule has mistakes", fieldsOf(err)...)
-	}
-	return compiled, nil
-}
-
-// fieldsOf takes joined mistakes apart.
-func fieldsOf(err error) (out []fault.Field) {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		for _, e := range joined.Unwrap() {
-			out = append(out, fieldsOf(e)...)
-		}
-		return out
-	}
-	var f *rule.FieldError
-	if !errors.As(err, &f) {
-		return []fault.Field{{Name: "rule", Reason: err.Error()}}
-	}
-	reason := f.Message
-	if f.Pos >= 0 {
-		reason = fmt.Sprintf("at %d: %s", f.Pos+1, f.Message)
-	}
-	return []fault.Field{{Name: f.Field, Reason: reason}}
+	w.Normalize()
+	compiled, err := rule.Compile("0", 0, w.Rule)
+	return compiled, mistakes("rule", err)
 }
 
 // idOf is the id in the route, of a rule or whatever what says.
@@ -242,87 +206,4 @@ func (s *server) deleteRule(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
-}
-
-// validationJSON is the answer of POST /api/alert-rules/validate.
-type validationJSON struct {
-	Valid    bool          `json:"valid"`
-	Errors   []fault.Field `json:"errors"`
-	Warnings []fault.Field `json:"warnings"` // allowed, and probably not meant
-	Explain  string        `json:"explain,omitempty"`
-	Estimate *estimateJSON `json:"estimate,omitempty"`
-}
-
-// estimateJSON is how often the rule would have fired in the last hours.
-type estimateJSON struct {
-	Alerts  int     `json:"alerts"`
-	Hours   float64 `json:"hours"`
-	Partial bool    `json:"partial"`
-}
-
-func warnings(r *rule.Compiled) []fault.Field {
-	out := []fault.Field{}
-	for _, w := range r.Warnings() {
-		out = append(out, fault.Field{Name: w.Field, Reason: w.Message})
-	}
-	return out
-}
-
-func (s *server) validateRule(c echo.Context) error {
-	r, err := s.body(c)
-	var f *fault.Error
-	if errors.As(err, &f) && f.Kind == fault.InvalidInput {
-		if len(f.Fields) == 0 {
-			f.Fields = []fault.Field{{Name: "rule", Reason: f.Message}}
-		}
-		return c.JSON(http.StatusOK, validationJSON{Errors: f.Fields, Warnings: []fault.Field{}})
-	}
-	if err != nil {
-		return err
-	}
-	now := s.Now().UnixNano()
-	res, err := backtest.Run(c.Request().Context(), s.Rules, r, now-int64(maxEstimate), now, s.Now)
-	if err != nil {
-		return err
-	}
-	hours := float64(res.CoveredUntil.UnixNano()-now+int64(maxEstimate)) / 3.6e12
-	return c.JSON(http.StatusOK, validationJSON{Valid: true, Errors: []fault.Field{}, Warnings: warnings(r), Explain: r.Explain(), Estimate: &estimateJSON{len(res.Alerts), max(0, hours), res.Partial}})
-}
-
-func (s *server) backtestBody(c echo.Context) error {
-	r, err := s.body(c)
-	if err != nil {
-		return err
-	}
-	return s.backtest(c, r)
-}
-
-func (s *server) backtestRule(c echo.Context) error {
-	id, err := idOf(c, "rule")
-	if err != nil {
-		return err
-	}
-	row, err := s.Rules.Rule(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	r, err := rule.Compile(strconv.FormatInt(row.ID, 10), row.Version, row.Rule)
-	if err != nil {
-		return fault.Invalid("the rule has mistakes", fieldsOf(err)...)
-	}
-	return s.backtest(c, r)
-}
-
-func (s *server) backtest(c echo.Context, r *rule.Compiled) error {
-	p := &params{c: c, now: s.Now()}
-	p.only("start", "end")
-	start, end := p.window()
-	if err := p.err(); err != nil {
-		return err
-	}
-	res, err := backtest.Run(c.Request().Context(), s.Rules, r, start.UnixNano(), end.UnixNano(), s.Now)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, res)
 }

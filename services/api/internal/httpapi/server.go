@@ -39,17 +39,18 @@ type Windows interface {
 
 // Deps of a server.
 type Deps struct {
-	Search   Searcher
-	Windows  Windows
-	Rules    Rules
-	Alerts   Alerts
-	Silences Silences
-	Audit    Audit
-	Status   *status.Watch
-	Health   *obs.Health
-	Registry *prometheus.Registry
-	Log      zerolog.Logger
-	Now      func() time.Time
+	Search    Searcher
+	Windows   Windows
+	Rules     Rules
+	Alerts    Alerts
+	Silences  Silences
+	Audit     Audit
+	Backtests Backtests
+	Status    *status.Watch
+	Health    *obs.Health
+	Registry  *prometheus.Registry
+	Log       zerolog.Logger
+	Now       func() time.Time
 }
 
 type server struct{ Deps }
@@ -94,6 +95,8 @@ func Routes(d Deps) *echo.Echo {
 	e.PUT("/api/alert-rules/:id", s.putRule)
 	e.DELETE("/api/alert-rules/:id", s.deleteRule)
 	e.POST("/api/alert-rules/:id/backtest", s.backtestRule)
+	e.GET("/api/backtests/:id", s.getBacktest)
+	e.DELETE("/api/backtests/:id", s.deleteBacktest)
 	e.GET("/api/alerts", s.listAlerts)
 	e.GET("/api/alerts/active", s.activeAlerts)
 	e.GET("/api/alerts/stats", s.alertStats)

@@ -3,9 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -24,13 +22,18 @@ type Silences interface {
 	ChangeSilence(ctx context.Context, c store.SilenceChange) (store.SilenceRow, error)
 }
 
-// silenceJSON is the body of POST and PUT. Moments are texts or numbers as in parameters: RFC 3339, Unix time, now+2h.
-type silenceJSON struct {
+// writtenSilence is the body of POST and PUT: what GET answers may come back, with the fields that only we set. Moments are texts or numbers as in parameters: RFC 3339, Unix time, now+2h.
+type writtenSilence struct {
 	Matchers  []rule.Matcher  `json:"matchers"`
 	StartsAt  json.RawMessage `json:"starts_at"`
 	EndsAt    json.RawMessage `json:"ends_at"`
 	CreatedBy string          `json:"created_by"`
 	Comment   string          `json:"comment"`
+	ID        json.RawMessage `json:"id"`
+	Version   json.RawMessage `json:"version"`
+	State     json.RawMessage `json:"state"`
+	Created   json.RawMessage `json:"created_at"`
+	Updated   json.RawMessage `json:"updated_at"`
 }
 
 // silencesJSON is the answer of GET /api/silences.
@@ -58,13 +61,9 @@ func moment(raw json.RawMessage, now time.Time) (time.Time, error) {
 
 // silenceBody reads a silence. What depends on the clock is checked where it is stored.
 func (s *server) silenceBody(c echo.Context) (rule.Silence, error) {
-	raw, err := io.ReadAll(c.Request().Body)
-	if err != nil {
+	var b writtenSilence
+	if err := readBody(c, "silence", &b); err != nil {
 		return rule.Silence{}, err
-	}
-	var b silenceJSON
-	if err := rule.Strict(raw, &b); err != nil {
-		return rule.Silence{}, fault.Invalid("reading the silence: " + err.Error())
 	}
 	out := rule.Silence{Matchers: b.Matchers, CreatedBy: b.CreatedBy, Comment: b.Comment}
 	if out.CreatedBy == "" {
@@ -76,6 +75,7 @@ func (s *server) silenceBody(c echo.Context) (rule.Silence, error) {
 		raw  json.RawMessage
 		into *time.Time
 	}{{"starts_at", b.StartsAt, &out.StartsAt}, {"ends_at", b.EndsAt, &out.EndsAt}} {
+		var err error
 		if *m.into, err = moment(m.raw, s.Now()); err != nil {
 			problems = append(problems, fault.Field{Name: m.name, Reason: err.Error()})
 		}
@@ -92,11 +92,7 @@ func (s *server) silenceBody(c echo.Context) (rule.Silence, error) {
 // changeSilence stores a change. Mistakes that the store finds in fields are the caller's.
 func (s *server) changeSilence(c echo.Context, change store.SilenceChange) (store.SilenceRow, error) {
 	row, err := s.Silences.ChangeSilence(c.Request().Context(), change)
-	var wrong *rule.FieldError
-	if errors.As(err, &wrong) {
-		return row, fault.Invalid("the silence has mistakes", fieldsOf(err)...)
-	}
-	return row, err
+	return row, mistakes("silence", err)
 }
 
 func silenceAnswer(c echo.Context, code int, row store.SilenceRow) error {

@@ -1,0 +1,25 @@
+package backtest
+
+import "time"
+
+// Limits. Past those of a run the answer is partial and says how far it came, so that one can go on from there.
+const (
+	MaxTime   = 8 * time.Minute // blocks that compaction replaces meanwhile stay readable for 10 (docs/blocks.md)
+	MaxRows   = 1_000_000_000
+	MaxAlerts = 2000    // with their evidence they are held in memory, and are one answer
+	maxBlocks = 500_000 // listed at once: 30 MB
+	maxOpen   = 2_000_000
+
+	estimateTime = 5 * time.Second // somebody waits for it at a form
+	estimateRows = 2_000_000
+
+	slots      = 2                // runs at a time: each keeps a core busy, and people search meanwhile
+	maxWaiting = 16               // jobs that wait for a slot
+	maxDone    = 16               // results kept, some megabytes each at most
+	keepDone   = 10 * time.Minute // for whoever started it to fetch
+	abandoned  = time.Minute      // nobody has asked for so long: nobody wants it
+	slotWait   = 2 * time.Second  // of an estimate; without a slot there is none
+
+	cacheBytes = 32 << 20 // of blocks just read, for the texts of evidence
+	maxMessage = 1024     // characters of a line in evidence, as in alerts
+)

@@ -116,6 +116,7 @@ func TestAPI(t *testing.T) {
 		require.Equal(t, "1-0-9", all.Logs[0].ID, "newest first")
 		require.Equal(t, map[string]any{"n": 7.0, "s": "7"}, all.Logs[0].Attributes, "a number stays a number, a text a text")
 		require.Equal(t, 2, find(t, base, "search=LINE%203", "count=true").Total)
+		require.Equal(t, logs{Logs: find(t, base, "service=none").Logs, Total: 20}, find(t, base, "limit=0", "count=true"), "a count alone")
 		require.Len(t, find(t, base, "level=%3E%3Dwarn").Logs, 10)
 		require.Len(t, find(t, base, "service=svc-0,svc-9").Logs, 10)
 		require.Len(t, find(t, base, "trace_id=4BF92F3577B34DA6A3CE929D0E0E4736", "limit=3").Logs, 3)

@@ -78,7 +78,7 @@ type alertChoice struct {
 	extent
 }
 
-func (a *alertChoice) flags(c *cobra.Command) {
+func (a *alertChoice) flags(t *tool, c *cobra.Command) {
 	f := c.Flags()
 	f.StringSliceVar(&a.states, "state", openStates, "pending, active, acknowledged, resolved")
 	f.StringSliceVar(&a.severities, "severity", nil, "low, medium, high, critical")
@@ -90,6 +90,8 @@ func (a *alertChoice) flags(c *cobra.Command) {
 	f.StringArrayVarP(&a.labels, "label", "l", nil, "only with this label: name=value or name!=value")
 	f.StringVar(&a.silenced, "silenced", "", "true: only silenced ones; false: none of them")
 	a.extent.flags(c, "alerts")
+	completeBy(c, "team", t.teams)
+	completeBy(c, "service", t.serviceNames)
 	complete(c, "silenced", []string{"true", "false"})
 	complete(c, "state", alertStates)
 	complete(c, "severity", rule.Severities)
@@ -101,8 +103,8 @@ func (a *alertChoice) query() url.Values {
 	set(q, "severity", strings.Join(a.severities, ","))
 	set(q, "service", a.service)
 	set(q, "team", a.team)
-	set(q, "start", a.start)
-	set(q, "end", a.end)
+	set(q, "start", moment(a.start))
+	set(q, "end", moment(a.end))
 	set(q, "rule", a.rule)
 	set(q, "silenced", a.silenced)
 	q["label"] = a.labels
@@ -118,7 +120,7 @@ func (t *tool) alertsList() *cobra.Command {
   logmillctl alerts list --state resolved --start now-1d -o json`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			table := screen.Table{Head: []string{"ID", "STATE", "SEVERITY", "STARTS", "VALUE", "TEAM", "RULE", "LABELS"}}
-			err := t.list(c.Context(), alertsPath, "alerts", a.query(), a.extent, func(raw json.RawMessage) error {
+			err := t.list(c.Context(), listing{alertsPath, "alerts", a.query(), a.extent}, func(raw json.RawMessage) error {
 				if t.output == asJSON {
 					return t.line(raw)
 				}
@@ -134,7 +136,7 @@ func (t *tool) alertsList() *cobra.Command {
 			}
 			return t.screen.Write(table)
 		}}
-	a.flags(c)
+	a.flags(t, c)
 	return c
 }
 

@@ -21,8 +21,6 @@ import (
 	"github.com/logmill/logmill/shared/rule"
 )
 
-const pageSize = 1000 // what the api gives at most
-
 var rulesPath = []string{"api", "alert-rules"}
 
 // ruleRow is a rule as the api answers it.
@@ -45,21 +43,21 @@ func (t *tool) serverRules(ctx context.Context, team string) (out []ruleRow, err
 		if err != nil {
 			return nil, err
 		}
-		items, next, err := page(raw, "rules")
+		p, err := pageOf(raw, "rules")
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range items {
+		for _, item := range p.items {
 			r := ruleRow{raw: item}
 			if err := json.Unmarshal(item, &r); err != nil {
 				return nil, fmt.Errorf("reading a rule: %w", err)
 			}
 			out = append(out, r)
 		}
-		if next == "" || next == q.Get("cursor") {
+		if p.next == "" || p.next == q.Get("cursor") {
 			return out, nil
 		}
-		q.Set("cursor", next)
+		q.Set("cursor", p.next)
 	}
 }
 

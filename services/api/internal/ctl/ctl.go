@@ -21,18 +21,19 @@ import (
 
 // Env is the world around a run.
 type Env struct {
-	In       io.Reader
-	Out, Err io.Writer
-	Getenv   func(string) string
-	Terminal bool   // Out is one
-	Width    int    // of the terminal, characters
-	Dir      string // that files are relative to, "" = the process's
-	Now      func() time.Time
+	In          io.Reader
+	Out, Err    io.Writer
+	Getenv      func(string) string
+	Terminal    bool   // Out is one
+	ErrTerminal bool   // Err is one
+	Width       int    // of the terminal, characters
+	Dir         string // that files are relative to, "" = the process's
+	Now         func() time.Time
 }
 
 // System is the process's world.
 func System() Env {
-	e := Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: time.Now, Terminal: term.IsTerminal(int(os.Stdout.Fd()))}
+	e := Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: time.Now, Terminal: term.IsTerminal(int(os.Stdout.Fd())), ErrTerminal: term.IsTerminal(int(os.Stderr.Fd()))}
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		e.Width = w
 	}
@@ -103,18 +104,11 @@ elsewhere the api's answer as it came. Exit codes: logmillctl help exit-codes. M
 	f.BoolVar(&t.local, "local", false, "times of tables in the local time zone instead of UTC")
 	complete(root, "output", outputs)
 	complete(root, "colour", colours)
-	root.AddCommand(t.rules(), t.alerts(), t.silences(), exitHelp(), timesHelp())
+	root.AddCommand(t.search(), t.trace(), t.alerts(), t.silences(), t.rules(), exitHelp(), timesHelp())
 	return root
 }
 
 var colours = []string{"auto", "always", "never"}
-
-// complete gives the shell a flag's possible values.
-func complete(c *cobra.Command, flag string, values []string) {
-	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag is not there: a mistake in this package that every test shows
-	}
-}
 
 // prepare reads the flags that all commands have.
 func (t *tool) prepare(c *cobra.Command) error {

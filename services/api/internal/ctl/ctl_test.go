@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -34,12 +35,13 @@ type shell struct {
 	dir string
 	env map[string]string
 	tty bool
+	now func() time.Time
 	in  string
 }
 
 func newShell(t *testing.T, url string) *shell {
 	t.Helper()
-	return &shell{t: t, dir: t.TempDir(), env: map[string]string{"LOGMILL_URL": url, "LOGMILL_USER": "ann"}}
+	return &shell{t: t, dir: t.TempDir(), env: map[string]string{"LOGMILL_URL": url, "LOGMILL_USER": "ann"}, now: time.Now}
 }
 
 func (s *shell) file(name, text string) {
@@ -61,7 +63,7 @@ func (s *shell) run(args ...string) (code int, out, errs string) {
 func (s *shell) runIn(ctx context.Context, args ...string) (code int, out, errs string) {
 	s.t.Helper()
 	var o, e bytes.Buffer
-	env := Env{In: strings.NewReader(s.in), Out: &o, Err: &e, Getenv: func(k string) string { return s.env[k] }, Dir: s.dir, Terminal: s.tty, Width: 100, Now: time.Now}
+	env := Env{In: strings.NewReader(s.in), Out: &o, Err: &e, Getenv: func(k string) string { return s.env[k] }, Dir: s.dir, Terminal: s.tty, ErrTerminal: true, Width: 100, Now: s.now}
 	code = Run(ctx, env, args)
 	return code, o.String(), e.String()
 }
@@ -98,11 +100,14 @@ func golden(t *testing.T, name, got string, replace ...string) {
 }
 
 // server runs an api on a database of its own.
-func server(t *testing.T) (url string, db *mysqlx.DB) {
+func server(t *testing.T, change ...func(*app.Config)) (url string, db *mysqlx.DB) {
 	t.Helper()
 	my, kafka := testkit.MySQL(t), testkit.Kafka(t)
 	db = testkit.DB(t, my)
 	cfg := app.Config{MySQL: my, Kafka: kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxRows: 1e6, MaxBytes: 1e9, MaxTime: 10 * time.Second}
+	for _, f := range change {
+		f(&cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := app.New(ctx, cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel))
 	require.NoError(t, err)
@@ -216,10 +221,27 @@ func TestColoursAreForTerminals(t *testing.T) {
 	require.NotContains(t, s.ok("alerts", "list"), "\x1b")
 }
 
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	pages := 0
+	s := newShell(t, stub(t, func(w http.ResponseWriter, _ *http.Request) {
+		pages++
+		_, _ = fmt.Fprintf(w, `{"logs":[{"message":"m"},{"message":"m"}],"next_cursor":%q}`, []string{"a", "b", ""}[pages-1])
+	}))
+	clock := time.Unix(0, 0)
+	s.now = func() time.Time { clock = clock.Add(1500 * time.Millisecond); return clock }
+	code, out, errs := s.run("search", "--all", "-o", "raw")
+	require.Equal(t, []any{exitOK, "m\nm\nm\nm\nm\nm\n"}, []any{code, out})
+	require.Equal(t, "\r\x1b[K6 logs, 3s\r\x1b[K", errs, "nothing in the first two seconds, and it goes away")
+	pages, s.tty = 0, true
+	_, _, errs = s.run("search", "--all", "-o", "raw")
+	require.Empty(t, errs, "the lines themselves show that work goes on")
+}
+
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, stub(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"alerts":[{"id":"0123456789abcdef0123456789abcdef-1","rule_name":"r","labels":{"service":"web"}}]}`))
+		_, _ = w.Write([]byte(`{"alerts":[{"id":"0123456789abcdef0123456789abcdef-1","rule_name":"r","labels":{"service":"web"}}],"services":[{"name":"web"},{"name":"cart"}],"rules":[{"team":"shop"},{"team":""},{"team":"shop"}]}`))
 	}))
 	for _, kind := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.Contains(t, s.ok("completion", kind), "logmillctl", kind)
@@ -230,6 +252,10 @@ func TestCompletion(t *testing.T) {
 	require.Contains(t, out, "rules\tAlert rules as code")
 	_, out, _ = s.run("__complete", "alerts", "ack", "01")
 	require.Contains(t, out, "0123456789\tr service=web\n")
+	_, out, _ = s.run("__complete", "search", "--service", "w")
+	require.Equal(t, "web\n:4\n", out)
+	_, out, _ = s.run("__complete", "rules", "export", "--team", "")
+	require.Equal(t, "shop\n:4\n", out)
 	s.env["LOGMILL_URL"] = "http://127.0.0.1:1"
 	_, out, _ = s.run("__complete", "alerts", "ack", "")
 	require.Equal(t, ":4\n", out, "without an api there is nothing to complete")

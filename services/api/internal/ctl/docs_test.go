@@ -39,3 +39,32 @@ func TestTheDocumentIsTrue(t *testing.T) {
 	}
 	require.Equal(t, 4, ran)
 }
+
+var (
+	codeBlock = regexp.MustCompile("(?s)```\n(.*?)```|(?m)^    (.*)$")
+	command   = regexp.MustCompile(`(?m)^(?:\s*|source <\()logmillctl ([^#>\n)]*)`)
+	word      = regexp.MustCompile(`'[^']*'|\S+`)
+)
+
+// TestTheDocumentsNameWhatIsThere: every command line of the documents is one that the program has, with its flags.
+func TestTheDocumentsNameWhatIsThere(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, name := range []string{"README.md", "docs/logmillctl.md", "docs/rules-as-code.md"} {
+		raw, err := os.ReadFile(filepath.Join(testkit.Root(t), name))
+		require.NoError(t, err)
+		for _, block := range codeBlock.FindAllString(string(raw), -1) {
+			for _, line := range command.FindAllStringSubmatch(strings.ReplaceAll(block, " && ", "\n"), -1) {
+				args := word.FindAllString(line[1], -1)
+				root := (&tool{env: Env{Getenv: os.Getenv}}).root()
+				root.InitDefaultCompletionCmd(args...)
+				c, rest, err := root.Find(args)
+				require.NoError(t, err, "%s: %s", name, line[0])
+				require.NoError(t, c.ParseFlags(rest), "%s: %s", name, line[0])
+				require.NoError(t, c.ValidateArgs(c.Flags().Args()), "%s: %s", name, line[0])
+				n++
+			}
+		}
+	}
+	require.Greater(t, n, 20)
+}

@@ -60,11 +60,12 @@ func exitHelp() *cobra.Command {
 }
 
 func timesHelp() *cobra.Command {
-	return &cobra.Command{Use: "times", Short: "How moments and durations are written", Long: `Moments (--start, --end, --since, --until):
+	return &cobra.Command{Use: "times", Short: "How moments and durations are written", Long: `Moments (--start, --end, --until):
 
   2026-01-31T12:00:00Z        RFC 3339
   1700000000, 1700000000123   Unix time; seconds, ms, µs and ns are told apart by their size
   now, now-15m, now+2h        relative to the api's clock
+  15m                         that long ago
 
 Durations: 30s, 5m, 1h30m, 2d.`}
 }

@@ -15,9 +15,10 @@ import (
 // ruleChoice chooses rules of the server.
 type ruleChoice struct{ team, group string }
 
-func (s *ruleChoice) flags(c *cobra.Command) {
+func (s *ruleChoice) flags(t *tool, c *cobra.Command) {
 	c.Flags().StringVar(&s.team, "team", "", "only rules of this team")
 	c.Flags().StringVar(&s.group, "group", "", "only rules of this group")
+	completeBy(c, "team", t.teams)
 }
 
 func (t *tool) chosen(c *cobra.Command, s ruleChoice) ([]ruleRow, error) {
@@ -55,7 +56,7 @@ Rules that were made by hand are in groups without a name; name the groups to ha
 			}
 			return t.write(append(args, "-")[0], out)
 		}}
-	s.flags(c)
+	s.flags(t, c)
 	return c
 }
 
@@ -77,7 +78,7 @@ func (t *tool) rulesList() *cobra.Command {
 		}
 		return t.screen.Write(table)
 	}}
-	s.flags(c)
+	s.flags(t, c)
 	return c
 }
 
@@ -107,8 +108,8 @@ func (t *tool) rulesBacktest() *cobra.Command {
 		Long:    "Run the rules of files over the lines that the server has stored, with the evaluator's engine. Nothing is changed on the server.",
 		Example: `  logmillctl rules backtest --start now-7d --rule 'checkout errors' rules/shop.yaml`,
 		RunE: func(c *cobra.Command, files []string) error {
-			set(q, "start", start)
-			set(q, "end", end)
+			set(q, "start", moment(start))
+			set(q, "end", moment(end))
 			return t.backtest(c, files, name, q)
 		}}
 	c.Flags().StringVar(&name, "rule", "", "only the rule of this name")

@@ -116,7 +116,7 @@ func (t *tool) alertsLike(ctx context.Context, given string, q url.Values) (ids 
 	form := t.output
 	t.output = asJSON // the list is for us, not for the user
 	defer func() { t.output = form }()
-	err = t.list(ctx, alertsPath, "alerts", q, extent{all: true}, func(raw json.RawMessage) error {
+	err = t.list(ctx, listing{alertsPath, "alerts", q, extent{all: true}}, func(raw json.RawMessage) error {
 		var r struct {
 			ID          string `json:"id"`
 			Fingerprint string `json:"fingerprint"`
@@ -131,27 +131,4 @@ func (t *tool) alertsLike(ctx context.Context, given string, q url.Values) (ids 
 		return nil
 	})
 	return ids, err
-}
-
-// alertIDs completes arguments with the alerts that fire.
-func (t *tool) alertIDs(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-	const nothing = cobra.ShellCompDirectiveNoFileComp
-	if c.Use == "note ID TEXT" && len(args) > 0 || t.prepare(c) != nil {
-		return nil, nothing
-	}
-	var out []string
-	ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
-	defer cancel()
-	t.output = asJSON
-	_ = t.list(ctx, alertsPath, "alerts", url.Values{"state": {strings.Join(openStates, ",")}}, extent{limit: defaultLimit}, func(raw json.RawMessage) error {
-		var r alertRow
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return err
-		}
-		if strings.HasPrefix(r.ID, begun) {
-			out = append(out, r.ID[:min(shortID, len(r.ID))]+"\t"+r.RuleName+" "+labelText(r.Labels))
-		}
-		return nil
-	}) // without an api there is nothing to complete
-	return out, nothing
 }

@@ -21,9 +21,6 @@ import (
 	"github.com/logmill/logmill/shared/rule"
 )
 
-// completionTimeout is how long a shell waits for us.
-const completionTimeout = 2 * time.Second
-
 // silenceRow is a silence as the api answers it.
 type silenceRow struct {
 	ID    int64  `json:"id"`
@@ -164,7 +161,7 @@ func (t *tool) silencesList() *cobra.Command {
 		set(q, "state", strings.Join(states, ","))
 		set(q, "created_by", by)
 		table := screen.Table{Head: []string{"ID", "STATE", "STARTS", "ENDS", "BY", "MATCHERS", "COMMENT"}}
-		err := t.list(c.Context(), silencesPath, "silences", q, e, func(raw json.RawMessage) error {
+		err := t.list(c.Context(), listing{silencesPath, "silences", q, e}, func(raw json.RawMessage) error {
 			if t.output == asJSON {
 				return t.line(raw)
 			}

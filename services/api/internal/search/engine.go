@@ -324,7 +324,9 @@ func (r *run) result() Result {
 	r.hits = r.hits[min(r.q.Offset, len(r.hits)):]
 	if len(r.hits) > r.q.Limit {
 		r.hits = r.hits[:r.q.Limit]
-		res.Next = &r.hits[r.q.Limit-1].Key
+		if r.q.Limit > 0 { // else only the count is asked for
+			res.Next = &r.hits[r.q.Limit-1].Key
+		}
 	}
 	res.Hits = r.hits
 	return res

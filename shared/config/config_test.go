@@ -73,3 +73,24 @@ func names(re *regexp.Regexp, text string) []string {
 	sort.Strings(out)
 	return out
 }
+
+func TestAListenerThatOthersReachNeedsTokens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		http    HTTP
+		problem string
+	}{
+		{HTTP{Bind: "127.0.0.1"}, ""}, {HTTP{Bind: "::1"}, ""}, {HTTP{Bind: "localhost"}, ""},
+		{HTTP{Bind: "0.0.0.0"}, "LOGMILL_TOKENS_FILE"}, {HTTP{Bind: ""}, "LOGMILL_TOKENS_FILE"}, {HTTP{Bind: "10.0.0.7"}, "LOGMILL_TOKENS_FILE"}, {HTTP{Bind: "example.org"}, "LOGMILL_TOKENS_FILE"},
+		{HTTP{Bind: "0.0.0.0", TokensFile: "t"}, ""},
+		{HTTP{Bind: "::1", CertFile: "c"}, "go together"},
+		{HTTP{Bind: "::1", TrustedUserHeader: "X"}, "go together"},
+		{HTTP{Bind: "::1", TrustedUserHeader: "X", TrustedProxies: []string{"10.1"}}, "not a network"},
+	} {
+		if err := c.http.Validate(); c.problem == "" {
+			require.NoError(t, err, c.http)
+		} else {
+			require.ErrorContains(t, err, c.problem, c.http)
+		}
+	}
+}

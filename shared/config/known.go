@@ -15,16 +15,19 @@ var Known = []string{
 	"COLLECTOR_DELIVERY_TIMEOUT", "COLLECTOR_LINGER", "COLLECTOR_MAX_BODY_MB", "COLLECTOR_MEMORY_MB", "COLLECTOR_PORT",
 	"GENERATOR_RATE",
 	"KAFKA_BROKERS", "KAFKA_EMBEDDED", "KAFKA_INPUT_BROKERS", "KAFKA_INPUT_TOPICS", "KAFKA_PARTITIONS", "KAFKA_PORT", "KAFKA_REPLICATION", "KAFKA_SESSION_TIMEOUT", "KAFKA_TOPIC_PREFIX",
-	"LOGMILL_ENV", "LOGMILL_HOME", "LOGMILL_SERVICES_FILE",
+	"LOGMILL_ENV", "LOGMILL_HOME", "LOGMILL_SERVICES_FILE", "LOGMILL_TOKENS_FILE",
 	"LOG_FORMAT", "LOG_LEVEL",
 	"MAX_LATE",
 	"MYSQL_DATABASE", "MYSQL_HOST", "MYSQL_PASSWORD", "MYSQL_PORT", "MYSQL_USER",
 	"PROCESSORS", "PROCESSOR_PORT",
 	"RAW_CAP_MB", "RAW_TRIM", "RULE_VERSION_RETENTION",
+	"TLS_CERT_FILE", "TLS_KEY_FILE", "TRUSTED_PROXIES", "TRUSTED_USER_HEADER",
 }
 
-// elsewhere are the variables of test tooling.
+// elsewhere are the variables of test tooling, client those of logmillctl and loggen.
 const elsewhere = "LOGMILL_TEST_"
+
+var client = map[string]bool{"LOGMILL_URL": true, "LOGMILL_USER": true, "LOGMILL_TOKEN": true}
 
 // ours are the prefixes that nobody else uses; under the others (KAFKA_HEAP_OPTS, MYSQL_ROOT_PASSWORD, API_PORT_8080_TCP of
 // Kubernetes) only near misses of a known name count.
@@ -40,7 +43,7 @@ func unknown(environment map[string]string) []error {
 	}
 	var out []error
 	for name := range environment {
-		if known[name] || strings.HasPrefix(name, elsewhere) || isInjected(name) {
+		if known[name] || client[name] || strings.HasPrefix(name, elsewhere) || isInjected(name) {
 			continue
 		}
 		meant := closest(name)

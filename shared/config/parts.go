@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,32 @@ func oneOf(name, value string, allowed ...string) error {
 
 // HTTP is what the listeners of all services share; each service has its own port variable.
 type HTTP struct {
-	Bind string `env:"BIND_ADDRESS" envDefault:"127.0.0.1" help:"address that every listener binds to"`
+	Bind              string   `env:"BIND_ADDRESS" envDefault:"127.0.0.1" help:"address that every listener binds to; another than loopback needs LOGMILL_TOKENS_FILE"`
+	CertFile          string   `env:"TLS_CERT_FILE" help:"certificate chain (PEM) of every listener; empty: HTTP without TLS"`
+	KeyFile           string   `env:"TLS_KEY_FILE" help:"its key"`
+	TokensFile        string   `env:"LOGMILL_TOKENS_FILE" help:"tokens and their scopes (logmillctl token create); empty: nobody is asked for one"`
+	TrustedProxies    []string `env:"TRUSTED_PROXIES" help:"networks of proxies that may name the user, as CIDR, comma-separated"`
+	TrustedUserHeader string   `env:"TRUSTED_USER_HEADER" help:"header in which they name the user, such as X-Forwarded-User"`
+}
+
+// Validate implements Validator. A service that others can reach and that asks nobody for a token does not start.
+func (h HTTP) Validate() error {
+	var problems []error
+	if ip := net.ParseIP(h.Bind); h.Bind != "localhost" && (ip == nil || !ip.IsLoopback()) && h.TokensFile == "" {
+		problems = append(problems, fmt.Errorf("BIND_ADDRESS=%s is reached by others, so LOGMILL_TOKENS_FILE must name their tokens (logmillctl token create)", h.Bind))
+	}
+	if (h.CertFile == "") != (h.KeyFile == "") {
+		problems = append(problems, errors.New("TLS_CERT_FILE and TLS_KEY_FILE go together"))
+	}
+	if (len(h.TrustedProxies) == 0) != (h.TrustedUserHeader == "") {
+		problems = append(problems, errors.New("TRUSTED_PROXIES and TRUSTED_USER_HEADER go together"))
+	}
+	for _, p := range h.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			problems = append(problems, fmt.Errorf("TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", p))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Addr is the listen address for a port.

@@ -18,6 +18,7 @@ const (
 	Conflicting                 // the thing's state does not allow it
 	Outdated                    // If-Match failed: somebody else was faster
 	Unauthenticated             // who are you
+	NotAllowed                  // we know who you are, and you may not
 	TooBig                      // over a limit
 	UnsupportedType             // content type or encoding
 	Overload                    // later, see RetryAfter
@@ -67,7 +68,10 @@ func Conflict(format string, args ...any) *Error { return newError(Conflicting, 
 // Stale is a change of something that is no longer as the caller has seen it.
 func Stale(format string, args ...any) *Error { return newError(Outdated, format, args...) }
 
-// Unauthorized is a caller who may not.
+// Forbidden is a caller who is known and may not.
+func Forbidden(format string, args ...any) *Error { return newError(NotAllowed, format, args...) }
+
+// Unauthorized is a caller who does not say who they are.
 func Unauthorized(format string, args ...any) *Error {
 	return newError(Unauthenticated, format, args...)
 }

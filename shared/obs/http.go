@@ -46,7 +46,7 @@ type Problem struct {
 
 var statuses = map[fault.Kind]int{
 	fault.Internal: http.StatusInternalServerError, fault.InvalidInput: http.StatusBadRequest, fault.Missing: http.StatusNotFound,
-	fault.Conflicting: http.StatusConflict, fault.Outdated: http.StatusPreconditionFailed, fault.Unauthenticated: http.StatusUnauthorized, fault.TooBig: http.StatusRequestEntityTooLarge,
+	fault.Conflicting: http.StatusConflict, fault.Outdated: http.StatusPreconditionFailed, fault.Unauthenticated: http.StatusUnauthorized, fault.NotAllowed: http.StatusForbidden, fault.TooBig: http.StatusRequestEntityTooLarge,
 	fault.UnsupportedType: http.StatusUnsupportedMediaType, fault.Overload: http.StatusTooManyRequests, fault.Away: http.StatusServiceUnavailable,
 }
 

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -47,7 +44,7 @@ type App struct {
 	registry *prometheus.Registry
 	metrics  *metrics
 	bridges  bridge.File
-	listener net.Listener
+	server   *obs.Server
 	stack    app.Stack
 }
 
@@ -61,19 +58,19 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", cfg.HTTP.Addr(cfg.Port))
+	reg, health := obs.NewRegistry(), &obs.Health{}
+	server, err := obs.NewServer(cfg.HTTP, cfg.Port, health, reg, log)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening (ALERT_EVALUATOR_PORT): %w", err), db.Close())
 	}
-	reg := obs.NewRegistry()
-	a := &App{cfg: cfg, log: log, db: db, health: &obs.Health{}, registry: reg, metrics: newMetrics(reg), bridges: bridges, listener: listener}
+	a := &App{cfg: cfg, log: log, db: db, health: health, registry: reg, metrics: newMetrics(reg), bridges: bridges, server: server}
 	a.health.Add("mysql", db.Ping)
 	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
 	return a, nil
 }
 
 // Addr is where health and metrics are served.
-func (a *App) Addr() string { return a.listener.Addr().String() }
+func (a *App) Addr() string { return a.server.Listener().Addr().String() }
 
 // Run follows logs.enriched until ctx ends, or until an error that waiting does not mend.
 func (a *App) Run(ctx context.Context) (err error) {
@@ -110,16 +107,8 @@ func (a *App) startBridges(ctx context.Context, client *bus.Client) (stop func()
 
 // serve starts health and metrics; they answer before anything else is there.
 func (a *App) serve() {
-	e := echo.New()
-	e.HideBanner, e.HidePort, e.Listener = true, true, a.listener
-	e.HTTPErrorHandler = obs.ProblemHandler(a.log)
-	obs.Mount(e, a.health, a.registry)
-	go func() {
-		if err := e.Start(""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error().Err(err).Msg("health and metrics stopped")
-		}
-	}()
-	a.stack.Push("health and metrics", closeTimeout, e.Shutdown)
+	a.server.Start()
+	a.stack.Push("health and metrics", closeTimeout, a.server.Shutdown)
 }
 
 func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/shared/app"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
@@ -83,7 +84,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	a := &App{cfg: cfg, log: log, db: db, clock: mysqlx.NewClock(), kafka: kafka{cfg: cfg.Kafka}, health: &obs.Health{}}
 	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
 	a.stack.Push("Kafka", closeTimeout, func(context.Context) error { return a.kafka.close() })
-	if a.listener, err = net.Listen("tcp", cfg.HTTP.Addr(cfg.Port)); err != nil {
+	if a.listener, err = obs.Listen(cfg.HTTP, cfg.Port); err != nil {
 		return nil, errors.Join(fmt.Errorf("listening (API_PORT): %w", err), a.stack.Close())
 	}
 	st := store.New(db)
@@ -100,7 +101,11 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
 			func() float64 { return float64(a.tests.Running()[state]) }))
 	}
-	a.server = httpapi.New(httpapi.Deps{Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	gate, err := auth.NewGate(cfg.HTTP, log)
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
+	}
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 

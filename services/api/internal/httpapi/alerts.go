@@ -175,9 +175,7 @@ func (s *server) handleAlert(kind string) echo.HandlerFunc {
 				return err
 			}
 		}
-		if h.Who == "" {
-			h.Who = who(c)
-		}
+		h.Who = says(c, h.Who)
 		switch {
 		case h.Who == "" || len(h.Who) > maxWho:
 			return fault.Invalid("the request has mistakes", fault.Field{Name: "who", Reason: fmt.Sprintf("say who you are, in at most %d bytes", maxWho)})

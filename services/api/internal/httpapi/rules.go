@@ -7,12 +7,12 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/logmill/logmill/services/api/internal/standing"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/rule"
 )
@@ -58,13 +58,15 @@ func idOf(c echo.Context, what string) (int64, error) {
 	return id, nil
 }
 
-// who is the person or program that the caller says it is; tokens come later.
-func who(c echo.Context) string {
-	name := c.Request().Header.Get("X-Logmill-User")
-	if len(name) > 200 {
-		name = name[:200]
+// who is the person or program behind a request: proven by a token or a trusted proxy, or, where no tokens are asked for, what it says.
+func who(c echo.Context) string { return auth.CallerOf(c.Request()).Name }
+
+// says is who the body names, where nobody has to prove who they are; else who.
+func says(c echo.Context, named string) string {
+	if caller := auth.CallerOf(c.Request()); named == "" || caller.Proven() {
+		return caller.Name
 	}
-	return strings.ToValidUTF8(name, "?")
+	return named
 }
 
 // ruleJSON is a rule and how it stands.

@@ -5,6 +5,8 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +19,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/search"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/obs"
@@ -39,6 +42,7 @@ type Windows interface {
 
 // Deps of a server.
 type Deps struct {
+	Gate      *auth.Gate
 	Search    Searcher
 	Windows   Windows
 	Rules     Rules
@@ -76,7 +80,7 @@ func Routes(d Deps) *echo.Echo {
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 		d.Log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Bytes("stack", stack).Msg("a handler panicked")
 		return err
-	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers)
+	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers, d.Gate.Middleware(may))
 	obs.Mount(e, d.Health, d.Registry)
 	e.GET("/", page)
 	e.GET("/status.js", script)
@@ -112,6 +116,20 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/audit", s.listAudit)
 	return e
 }
+
+// may is who may do what: reading and trying out take the scope read, changing takes admin.
+func may(c auth.Caller, method, route string) bool {
+	switch {
+	case strings.HasPrefix(route, "/debug/"):
+		return c.May(auth.Admin)
+	case method == http.MethodGet || method == http.MethodHead || slices.Contains(tryouts, route):
+		return c.May(auth.Read)
+	}
+	return c.May(auth.Admin)
+}
+
+// tryouts are the routes that take a body and change nothing.
+var tryouts = []string{"/api/alert-rules/validate", "/api/alert-rules/backtest", "/api/alert-rules/:id/backtest"}
 
 // kindOf makes a store that is away a 503 instead of a 500.
 func kindOf(err error) error {

@@ -65,10 +65,7 @@ func (s *server) silenceBody(c echo.Context) (rule.Silence, error) {
 	if err := readBody(c, "silence", &b); err != nil {
 		return rule.Silence{}, err
 	}
-	out := rule.Silence{Matchers: b.Matchers, CreatedBy: b.CreatedBy, Comment: b.Comment}
-	if out.CreatedBy == "" {
-		out.CreatedBy = who(c)
-	}
+	out := rule.Silence{Matchers: b.Matchers, CreatedBy: says(c, b.CreatedBy), Comment: b.Comment}
 	var problems []fault.Field
 	for _, m := range []struct {
 		name string

@@ -45,6 +45,7 @@ func run(ctx context.Context) error {
 	flag.BoolVar(&o.Gzip, "gzip", false, "compress bodies")
 	flag.DurationVar(&o.Span, "span", 0, "spread the lines' times over so long, ending now; needs --lines")
 	flag.Parse()
+	o.Token = os.Getenv("LOGMILL_TOKEN")
 	newProfile, ok := loggen.Profiles[*profile]
 	if !ok {
 		return fmt.Errorf("there is no profile %q (%s)", *profile, names)

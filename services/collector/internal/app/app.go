@@ -18,6 +18,7 @@ import (
 	"github.com/logmill/logmill/services/collector/internal/lag"
 	"github.com/logmill/logmill/services/collector/internal/produce"
 	"github.com/logmill/logmill/shared/app"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
@@ -89,12 +90,16 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (_ *App, err error
 	a.guard = lag.New(client, int64(cfg.RawCapMB)<<20, pm.MeanBytes, reg, log)
 	a.health.Add("kafka", client.Ping)
 	a.health.Add("backlog", a.guard.Health)
-	a.server = httpapi.New(httpapi.Deps{Sender: p, Guard: a.guard, Budget: body.NewBudget(int64(cfg.MemoryMB) << 20), MaxBody: int64(cfg.MaxBodyMB) << 20,
+	gate, err := auth.NewGate(cfg.HTTP, log)
+	if err != nil {
+		return nil, err
+	}
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Sender: p, Guard: a.guard, Budget: body.NewBudget(int64(cfg.MemoryMB) << 20), MaxBody: int64(cfg.MaxBodyMB) << 20,
 		Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	if err := a.inputs(reg); err != nil {
 		return nil, err
 	}
-	if a.listener, err = net.Listen("tcp", cfg.HTTP.Addr(cfg.Port)); err != nil {
+	if a.listener, err = obs.Listen(cfg.HTTP, cfg.Port); err != nil {
 		return nil, fmt.Errorf("listening (COLLECTOR_PORT): %w", err)
 	}
 	return a, nil

@@ -6,13 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"regexp"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -146,20 +143,12 @@ func (s *Source) listen(reg *prometheus.Registry) error {
 	if s.opt.Port == 0 {
 		return nil
 	}
-	l, err := net.Listen("tcp", s.cfg.HTTP.Addr(s.opt.Port))
+	server, err := obs.NewServer(s.cfg.HTTP, s.opt.Port, s.health, reg, s.log)
 	if err != nil {
 		return fmt.Errorf("listening (--port): %w", err)
 	}
-	e := echo.New()
-	e.HideBanner, e.HidePort, e.Listener = true, true, l
-	e.HTTPErrorHandler = obs.ProblemHandler(s.log)
-	obs.Mount(e, s.health, reg)
-	go func() {
-		if err := e.Start(""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error().Err(err).Msg("health and metrics stopped")
-		}
-	}()
-	s.stack.Push("health and metrics", stopTimeout, e.Shutdown)
+	server.Start()
+	s.stack.Push("health and metrics", stopTimeout, server.Shutdown)
 	return nil
 }
 

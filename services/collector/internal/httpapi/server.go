@@ -14,6 +14,7 @@ import (
 
 	"github.com/logmill/logmill/services/collector/internal/body"
 	"github.com/logmill/logmill/services/collector/internal/produce"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/logrec"
@@ -30,6 +31,7 @@ type Guard interface{ Check() error }
 
 // Deps of a Server.
 type Deps struct {
+	Gate     *auth.Gate
 	Sender   Sender
 	Guard    Guard
 	Budget   *body.Budget
@@ -53,10 +55,33 @@ func New(d Deps) *http.Server {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = obs.ProblemHandler(d.Log)
+	e.Use(d.Gate.Middleware(may))
 	obs.Mount(e, d.Health, d.Registry)
 	e.POST("/api/logs", s.route("json", s.postJSON))
 	e.POST("/v1/logs", s.route("otlp", s.postOTLP))
 	return &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout}
+}
+
+// may is who may do what: lines take a token of one of the ingest scopes, whose services are looked at line by line.
+func may(c auth.Caller, method, route string) bool {
+	if method == http.MethodPost {
+		return c.MayIngest()
+	}
+	return auth.ReadOnly(c, method, route)
+}
+
+// allowed refuses a request with lines of a service that its token is not for, before any of it is sent.
+func allowed(c auth.Caller, recs []logrec.Record) error {
+	last := ""
+	for i := range recs {
+		if s := recs[i].Service; s != last || i == 0 {
+			last = s
+			if !c.MayIngestOf(s) {
+				return fault.Forbidden("the token %s is not for lines of service %.200q; nothing of the request is stored", c.Name, s)
+			}
+		}
+	}
+	return nil
 }
 
 // route counts requests by outcome.
@@ -92,6 +117,9 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	}
 	s.metrics.bytes.Add(float64(len(b.Bytes())))
 	s.metrics.reject(batch.Rejected)
+	if err := allowed(auth.CallerOf(c.Request()), batch.Records); err != nil {
+		return err
+	}
 	if err := s.send(c.Request().Context(), batch.Records); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	Batch       int           // lines a request
 	Concurrency int           // requests under way
 	Gzip        bool
+	Token       string        // shown to the collector; empty: none
 	Span        time.Duration // spread the lines' times evenly over so long, ending now; 0 = now. Needs Lines
 }
 
@@ -170,6 +171,9 @@ func (s *sender) post(ctx context.Context, r request) (again bool, err error) {
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	if s.o.Gzip {
 		req.Header.Set("Content-Encoding", "gzip")
+	}
+	if s.o.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.o.Token)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {

@@ -5,13 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
@@ -41,7 +38,7 @@ type App struct {
 	cfg       Config
 	log       zerolog.Logger
 	catalogue *enrich.Catalogue
-	listener  net.Listener
+	server    *obs.Server
 	db        *mysqlx.DB
 	clock     *mysqlx.Clock
 	health    *obs.Health
@@ -61,12 +58,12 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", cfg.HTTP.Addr(cfg.Port))
+	reg, health := obs.NewRegistry(), &obs.Health{}
+	server, err := obs.NewServer(cfg.HTTP, cfg.Port, health, reg, log)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening for health and metrics: %w", err), db.Close())
 	}
-	reg := obs.NewRegistry()
-	a := &App{cfg: cfg, log: log, catalogue: catalogue, listener: listener, db: db, clock: mysqlx.NewClock(), health: &obs.Health{},
+	a := &App{cfg: cfg, log: log, catalogue: catalogue, server: server, db: db, clock: mysqlx.NewClock(), health: health,
 		registry: reg, metrics: worker.NewMetrics(reg), lag: newLag(reg)}
 	a.health.Add("mysql", db.Ping)
 	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
@@ -74,7 +71,7 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 }
 
 // Addr is where health and metrics are served.
-func (a *App) Addr() string { return a.listener.Addr().String() }
+func (a *App) Addr() string { return a.server.Listener().Addr().String() }
 
 // Run works until ctx ends and all partitions are given up, or until an error that waiting does not mend.
 func (a *App) Run(ctx context.Context) (err error) {
@@ -97,16 +94,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // serve starts health and metrics; they answer before anything else is there.
 func (a *App) serve() {
-	e := echo.New()
-	e.HideBanner, e.HidePort, e.Listener = true, true, a.listener
-	e.HTTPErrorHandler = obs.ProblemHandler(a.log)
-	obs.Mount(e, a.health, a.registry)
-	go func() {
-		if err := e.Start(""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error().Err(err).Msg("health and metrics stopped")
-		}
-	}()
-	a.stack.Push("health and metrics", closeTimeout, e.Shutdown)
+	a.server.Start()
+	a.stack.Push("health and metrics", closeTimeout, a.server.Shutdown)
 }
 
 func (a *App) openStore(ctx context.Context) (*store.Store, error) {

@@ -20,7 +20,11 @@ type Client struct {
 
 // NewClient connects; a broker that is away is an error.
 func NewClient(cfg config.Kafka, clientID string) (*Client, error) {
-	client, err := sarama.NewClient(cfg.Brokers, saramaConfig(cfg, clientID))
+	conf, err := saramaConfig(cfg, clientID)
+	if err != nil {
+		return nil, err
+	}
+	client, err := sarama.NewClient(cfg.Brokers, conf)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Kafka at %v: %w", cfg.Brokers, err)
 	}

@@ -11,7 +11,10 @@ import (
 // FetchOne tells whether a record is left at or after offset: transaction markers occupy offsets that no consumer ever sees.
 // first is the first record's offset when there is one. It waits for at most wait: no record within it and below end means none.
 func (c *Client) FetchOne(ctx context.Context, topic string, p int32, offset int64, wait time.Duration) (first int64, ok bool, err error) {
-	cfg := consumerConfig(c.cfg, "fetch-one")
+	cfg, err := consumerConfig(c.cfg, "fetch-one")
+	if err != nil {
+		return 0, false, err
+	}
 	consumer, err := sarama.NewConsumer(c.cfg.Brokers, cfg)
 	if err != nil {
 		return 0, false, fmt.Errorf("connecting to read %s/%d: %w", c.cfg.Topic(topic), p, err)

@@ -21,12 +21,13 @@ const ByKey int32 = -1
 // Publisher sends to explicit partitions: idempotent, acknowledged by all in-sync replicas. It connects at the first message,
 // and again after a failure. Safe for concurrent use.
 type Publisher struct {
-	cfg   config.Kafka
-	conf  *sarama.Config
-	log   zerolog.Logger
-	mu    sync.Mutex
-	inner *connection
-	shut  bool
+	cfg      config.Kafka
+	clientID string
+	codec    sarama.CompressionCodec
+	log      zerolog.Logger
+	mu       sync.Mutex
+	inner    *connection
+	shut     bool
 }
 
 // connection counts who is sending on it: sarama closes the channel that senders write to, so closing it under one of them ends the process.
@@ -47,7 +48,7 @@ func NewPublisher(cfg config.Kafka, clientID string, compressed bool, log zerolo
 	if compressed {
 		codec = sarama.CompressionNone
 	}
-	return &Publisher{cfg: cfg, conf: producerConfig(cfg, clientID, codec), log: log}
+	return &Publisher{cfg: cfg, clientID: clientID, codec: codec, log: log}
 }
 
 var errClosed = errors.New("the publisher is closed")
@@ -82,7 +83,11 @@ func (p *Publisher) connect() (*connection, error) {
 		return nil, errClosed
 	}
 	if p.inner == nil {
-		inner, err := kafka.NewPublisher(kafka.PublisherConfig{Brokers: p.cfg.Brokers, Marshaler: marshaler{}, OverwriteSaramaConfig: p.conf}, Logger(p.log))
+		conf, err := producerConfig(p.cfg, p.clientID, p.codec)
+		if err != nil {
+			return nil, err
+		}
+		inner, err := kafka.NewPublisher(kafka.PublisherConfig{Brokers: p.cfg.Brokers, Marshaler: marshaler{}, OverwriteSaramaConfig: conf}, Logger(p.log))
 		if err != nil {
 			return nil, err
 		}

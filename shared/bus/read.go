@@ -22,7 +22,11 @@ func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64
 		return err
 	}
 	name := c.cfg.Topic(topic)
-	consumer, err := sarama.NewConsumer(c.cfg.Brokers, consumerConfig(c.cfg, "read"))
+	conf, err := consumerConfig(c.cfg, "read")
+	if err != nil {
+		return err
+	}
+	consumer, err := sarama.NewConsumer(c.cfg.Brokers, conf)
 	if err != nil {
 		return fmt.Errorf("connecting to read %s/%d: %w", name, p, err)
 	}

@@ -27,7 +27,7 @@ const (
 	maxMessage     = contract.MaxMessageBytes
 )
 
-func saramaConfig(cfg config.Kafka, clientID string) *sarama.Config {
+func saramaConfig(cfg config.Kafka, clientID string) (*sarama.Config, error) {
 	c := sarama.NewConfig()
 	c.ClientID = "logmill-" + clientID
 	c.Version = sarama.V2_8_0_0 // zstd and topic ids need it; every broker from 2.8 on speaks it
@@ -37,11 +37,11 @@ func saramaConfig(cfg config.Kafka, clientID string) *sarama.Config {
 	c.Metadata.RefreshFrequency = time.Minute
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Admin.Timeout = ioTimeout
-	return c
+	return c, secure(c, cfg)
 }
 
-func consumerConfig(cfg config.Kafka, clientID string) *sarama.Config {
-	c := saramaConfig(cfg, clientID)
+func consumerConfig(cfg config.Kafka, clientID string) (*sarama.Config, error) {
+	c, err := saramaConfig(cfg, clientID)
 	c.ChannelBufferSize = channelBuffer
 	c.Consumer.Return.Errors = true
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
@@ -57,11 +57,11 @@ func consumerConfig(cfg config.Kafka, clientID string) *sarama.Config {
 	c.Consumer.Group.Rebalance.Timeout = rebalanceWait
 	// Eager: the hook seeks in Setup, which cooperative strategies do not call for partitions added later.
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
-	return c
+	return c, err
 }
 
-func producerConfig(cfg config.Kafka, clientID string, codec sarama.CompressionCodec) *sarama.Config {
-	c := saramaConfig(cfg, clientID)
+func producerConfig(cfg config.Kafka, clientID string, codec sarama.CompressionCodec) (*sarama.Config, error) {
+	c, err := saramaConfig(cfg, clientID)
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Producer.Idempotent = true
 	c.Net.MaxOpenRequests = 1 // idempotence needs it
@@ -71,5 +71,5 @@ func producerConfig(cfg config.Kafka, clientID string, codec sarama.CompressionC
 	c.Producer.Timeout = ioTimeout
 	c.Producer.Retry.Max, c.Producer.Retry.Backoff = 5, 300*time.Millisecond
 	c.Producer.Partitioner = newPartitioner
-	return c
+	return c, err
 }

@@ -27,10 +27,14 @@ type Subscriber struct {
 
 // NewSubscriber makes a member of a consumer group. Topics are named without prefix.
 func NewSubscriber(cfg config.Kafka, group string, hook Hook, log zerolog.Logger) (*Subscriber, error) {
+	conf, err := consumerConfig(cfg, group)
+	if err != nil {
+		return nil, err
+	}
 	inner, err := kafka.NewSubscriber(kafka.SubscriberConfig{
 		Brokers:               cfg.Brokers,
 		Unmarshaler:           unmarshaler{},
-		OverwriteSaramaConfig: consumerConfig(cfg, group),
+		OverwriteSaramaConfig: conf,
 		ConsumerGroup:         cfg.Group(group),
 		ReconnectRetrySleep:   reconnectSleep,
 		Tracer:                &tracer{hook: hook, short: func(t string) string { return strings.TrimPrefix(t, cfg.TopicPrefix) }},

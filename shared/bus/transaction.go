@@ -27,7 +27,10 @@ type Transactional struct {
 
 // NewTransactional connects and fences whoever had the id before. id is without the installation's prefix.
 func NewTransactional(ctx context.Context, cfg config.Kafka, clientID, id string) (*Transactional, error) {
-	conf := producerConfig(cfg, clientID, sarama.CompressionLZ4)
+	conf, err := producerConfig(cfg, clientID, sarama.CompressionLZ4)
+	if err != nil {
+		return nil, err
+	}
 	conf.Producer.Transaction.ID = cfg.Group(id)
 	p, err := within(ctx, func() (sarama.SyncProducer, error) { return sarama.NewSyncProducer(cfg.Brokers, conf) })
 	if err != nil {

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +20,20 @@ type MySQL struct {
 	User     string `env:"MYSQL_USER" envDefault:"root" help:"user"`
 	Password Secret `env:"MYSQL_PASSWORD" help:"password"`
 	Database string `env:"MYSQL_DATABASE" envDefault:"logmill" help:"database; migrate creates it"`
+	TLS      bool   `env:"MYSQL_TLS" envDefault:"false" help:"connect with TLS and check the server's certificate"`
+	CAFile   string `env:"MYSQL_TLS_CA_FILE" help:"certificates (PEM) that may have signed it; empty: the system's"`
+}
+
+// TLSConfig is how to connect with TLS; nil for without. The name that the certificate must have is MYSQL_HOST.
+func (m MySQL) TLSConfig() (*tls.Config, error) {
+	if !m.TLS {
+		return nil, nil
+	}
+	c, err := clientTLS("MYSQL_TLS", m.CAFile, "", "")
+	if c != nil {
+		c.ServerName = m.Host
+	}
+	return c, err
 }
 
 // Addr is host:port.
@@ -30,6 +47,9 @@ func (m MySQL) Validate() error {
 	}
 	if m.Database == "" || strings.ContainsAny(m.Database, "`/\\. ") {
 		problems = append(problems, fmt.Errorf("MYSQL_DATABASE=%q is not a plain name", m.Database))
+	}
+	if _, err := m.TLSConfig(); err != nil {
+		problems = append(problems, err)
 	}
 	return errors.Join(append(problems, port("MYSQL_PORT", m.Port))...)
 }
@@ -48,7 +68,63 @@ type Kafka struct {
 	TopicPrefix string   `env:"KAFKA_TOPIC_PREFIX" help:"put before every topic and group name, so that two installations can share a cluster"`
 	Embedded    bool     `env:"KAFKA_EMBEDDED" envDefault:"false" help:"the broker is Logmill's development broker; make run sets it"`
 
+	TLS      bool   `env:"KAFKA_TLS" envDefault:"false" help:"connect with TLS and check the brokers' certificates"`
+	CAFile   string `env:"KAFKA_TLS_CA_FILE" help:"certificates (PEM) that may have signed them; empty: the system's"`
+	CertFile string `env:"KAFKA_TLS_CERT_FILE" help:"our own certificate (PEM), where brokers ask for one"`
+	KeyFile  string `env:"KAFKA_TLS_KEY_FILE" help:"its key"`
+	SASL     string `env:"KAFKA_SASL_MECHANISM" help:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty: none"`
+	User     string `env:"KAFKA_SASL_USER" help:"user"`
+	Password Secret `env:"KAFKA_SASL_PASSWORD" help:"password"`
+
 	SessionTimeout time.Duration `env:"KAFKA_SESSION_TIMEOUT" envDefault:"10s" help:"a consumer that is silent for so long has died, and others take its partitions; brokers allow 6s and more unless told otherwise"`
+}
+
+// TLSConfig is how to connect with TLS; nil for without.
+func (k Kafka) TLSConfig() (*tls.Config, error) {
+	if !k.TLS {
+		return nil, nil
+	}
+	return clientTLS("KAFKA_TLS", k.CAFile, k.CertFile, k.KeyFile)
+}
+
+// secure says what is wrong with how to connect.
+func (k Kafka) secure() (problems []error) {
+	if _, err := k.TLSConfig(); err != nil {
+		problems = append(problems, err)
+	}
+	if !k.TLS && k.CAFile+k.CertFile+k.KeyFile != "" {
+		problems = append(problems, errors.New("KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE need KAFKA_TLS=true"))
+	}
+	if err := oneOf("KAFKA_SASL_MECHANISM", k.SASL, "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"); err != nil {
+		problems = append(problems, err)
+	}
+	if (k.SASL == "") != (k.User == "") {
+		problems = append(problems, errors.New("KAFKA_SASL_MECHANISM and KAFKA_SASL_USER go together"))
+	}
+	return problems
+}
+
+// clientTLS is TLS 1.2 and above towards a server.
+func clientTLS(setting, ca, cert, key string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s_CA_FILE: %w", setting, err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s_CA_FILE=%s holds no certificate in PEM", setting, ca)
+		}
+	}
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s_CERT_FILE and %s_KEY_FILE: %w", setting, setting, err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
 
 // Topic is the name on the broker of one of our topics.
@@ -71,6 +147,7 @@ func (k Kafka) Validate() error {
 	if k.Partitions < 1 || k.Partitions > 1024 {
 		problems = append(problems, fmt.Errorf("KAFKA_PARTITIONS=%d is not within 1–1024", k.Partitions))
 	}
+	problems = append(problems, k.secure()...)
 	if k.Replication < 0 {
 		problems = append(problems, fmt.Errorf("KAFKA_REPLICATION=%d is negative", k.Replication))
 	}

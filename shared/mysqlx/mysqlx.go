@@ -66,7 +66,12 @@ type silent struct{}
 func (silent) Print(...any) {}
 
 func open(cfg config.MySQL, collation string) (*sql.DB, error) {
-	connector, err := mysql.NewConnector(DSN(cfg, collation))
+	dsn := DSN(cfg, collation)
+	var err error
+	if dsn.TLS, err = cfg.TLSConfig(); err != nil {
+		return nil, err
+	}
+	connector, err := mysql.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("reading the MySQL settings: %w", err)
 	}

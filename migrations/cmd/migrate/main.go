@@ -3,11 +3,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +25,8 @@ const usage = `usage: migrate up              apply what is missing (creates the
        migrate status          list all migrations
        migrate down-to N       undo everything above version N
        migrate version         the version this build needs
+       migrate grants [HOST]   print the rights of each service's user (logmill_processor, logmill_alert_evaluator, logmill_api), for users that
+                               connect from HOST (default %); the users must be there
 The server is named by MYSQL_HOST MYSQL_PORT MYSQL_USER MYSQL_PASSWORD MYSQL_DATABASE.
 `
 
@@ -41,6 +46,8 @@ func run(ctx context.Context, args []string) error {
 	case len(args) == 1 && args[0] == "version":
 		fmt.Println(migrations.Version())
 		return nil
+	case (len(args) == 1 || len(args) == 2) && args[0] == "grants":
+		return grants(append(args[1:], "%")[0])
 	case len(args) == 1 && args[0] == "up":
 		return with(ctx, true, func(db *sql.DB) error { return report("applied")(migrations.Up(ctx, db)) })
 	case len(args) == 1 && args[0] == "status":
@@ -102,8 +109,49 @@ func settings() (*mysql.Config, error) {
 	c.Net, c.Addr = "tcp", get("MYSQL_HOST", "127.0.0.1")+":"+get("MYSQL_PORT", "13306")
 	c.User, c.Passwd, c.DBName = get("MYSQL_USER", "root"), os.Getenv("MYSQL_PASSWORD"), get("MYSQL_DATABASE", "logmill")
 	c.ParseTime, c.Timeout = true, 10*time.Second
+	var err error
+	if c.TLS, err = serverTLS(); err != nil {
+		return nil, err
+	}
 	if strings.ContainsAny(c.DBName, "`/\\. ") {
 		return nil, fmt.Errorf("MYSQL_DATABASE=%q is not a plain name", c.DBName)
+	}
+	return c, nil
+}
+
+// grants prints statements; whoever may run them decides.
+func grants(host string) error {
+	cfg, err := settings()
+	if err != nil {
+		return err
+	}
+	if !hostPattern.MatchString(host) {
+		return fmt.Errorf("%q is not a host as MySQL names them (%%, 10.0.0.%%, db-client.example)", host)
+	}
+	for _, g := range migrations.Grants(cfg.DBName, host) {
+		fmt.Println(g + ";")
+	}
+	return nil
+}
+
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.:%_-]{1,255}$`)
+
+// serverTLS is how to connect with TLS, as the services read the same variables; nil for without.
+func serverTLS() (*tls.Config, error) {
+	on, err := strconv.ParseBool(get("MYSQL_TLS", "false"))
+	if err != nil || !on {
+		return nil, err
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: get("MYSQL_HOST", "127.0.0.1")}
+	if path := os.Getenv("MYSQL_TLS_CA_FILE"); path != "" {
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading MYSQL_TLS_CA_FILE: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("MYSQL_TLS_CA_FILE=%s holds no certificate in PEM", path)
+		}
 	}
 	return c, nil
 }

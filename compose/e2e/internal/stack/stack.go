@@ -34,7 +34,12 @@ type Stack struct {
 	MySQL config.MySQL
 	Ports map[string]int
 
-	kafkaBase int // of a real cluster; 0 = embedded
+	kafkaBase int                 // of a real cluster; 0 = embedded
+	kafkaMore func() []string     // more of the environment of its script
+	mysqlArgs string              // more arguments of mysqld
+	own       map[string][]string // more of the environment, by program
+	scheme    string
+	client    *http.Client
 	mu        sync.Mutex
 	procs     map[string]*proc
 }
@@ -63,19 +68,31 @@ func NewOn(t testing.TB, broker string) *Stack {
 
 func newStack(t testing.TB, nodes int, broker string) *Stack {
 	t.Helper()
-	s := &Stack{t: t, root: testkit.Root(t), dir: t.TempDir(), procs: map[string]*proc{}, Ports: map[string]int{}}
+	s := bare(t)
+	s.startMySQL()
+	s.startKafka(nodes, broker)
+	s.setEnv(nodes)
+	s.run("migrate", "up")
+	return s
+}
+
+// bare is a Stack in which nothing runs yet.
+func bare(t testing.TB) *Stack {
+	t.Helper()
+	s := &Stack{t: t, root: testkit.Root(t), dir: t.TempDir(), procs: map[string]*proc{}, Ports: map[string]int{}, own: map[string][]string{}, scheme: "http", client: http.DefaultClient}
 	s.bin = filepath.Join(s.root, ".local", "bin")
 	if _, err := os.Stat(filepath.Join(s.bin, "collector")); err != nil {
 		t.Fatalf("the programs are not built (make build): %v", err)
 	}
 	t.Cleanup(s.stop)
-	s.startMySQL()
-	s.startKafka(nodes, broker)
+	return s
+}
+
+// setEnv is the environment of every program.
+func (s *Stack) setEnv(nodes int) {
 	s.env = append(os.Environ(), "KAFKA_BROKERS="+strings.Join(s.Kafka.Brokers, ","), "KAFKA_PARTITIONS=6", "KAFKA_EMBEDDED="+strconv.FormatBool(nodes == 0),
 		"MYSQL_HOST=127.0.0.1", "MYSQL_PORT="+strconv.Itoa(s.MySQL.Port), "MYSQL_USER=root", "MYSQL_PASSWORD=", "MYSQL_DATABASE=logmill", "LOG_LEVEL=info",
 		"COLLECTOR_DELIVERY_TIMEOUT=5s", "LOGMILL_HOME="+s.dir)
-	s.run("migrate", "up")
-	return s
 }
 
 // Ports of test servers lie below the range from which the system takes ports for outgoing connections: a server that is down
@@ -136,7 +153,7 @@ func (s *Stack) borrow(server, what string) string {
 
 func (s *Stack) mysqlEnv() []string {
 	return []string{"MYSQL_PREFIX=" + filepath.Join(s.dir, "mysql"), "MYSQL_PORT=" + strconv.Itoa(s.MySQL.Port), "MYSQL_BUFFER_POOL=256M",
-		"MYSQL_EXTRA_ARGS=--performance-schema=OFF --innodb-redo-log-capacity=256M"}
+		"MYSQL_EXTRA_ARGS=--performance-schema=OFF --innodb-redo-log-capacity=256M" + s.mysqlArgs}
 }
 
 func (s *Stack) startMySQL() {
@@ -150,8 +167,12 @@ func (s *Stack) startMySQL() {
 const kafkaVersion = "4.1.1"
 
 func (s *Stack) kafkaEnv(nodes int) []string {
-	return []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion,
+	env := []string{"KAFKA_PREFIX=" + filepath.Join(s.dir, "kafka"), "KAFKA_PORT=" + strconv.Itoa(s.kafkaBase), "KAFKA_NODES=" + strconv.Itoa(nodes), "KAFKA_VERSION=" + kafkaVersion,
 		"KAFKA_PROPS=group.min.session.timeout.ms=1000"} // a test that kills consumers need not wait for six seconds each time
+	if s.kafkaMore != nil {
+		env = append(env, s.kafkaMore()...)
+	}
+	return env
 }
 
 func (s *Stack) startKafka(nodes int, broker string) {
@@ -289,8 +310,13 @@ func (s *Stack) Port(name string) int {
 	return s.Ports[name]
 }
 
+// Client trusts the certificates of the services.
+func (s *Stack) Client() *http.Client { return s.client }
+
 // URL is a service's address.
-func (s *Stack) URL(name string) string { return fmt.Sprintf("http://127.0.0.1:%d", s.Port(name)) }
+func (s *Stack) URL(name string) string {
+	return fmt.Sprintf("%s://127.0.0.1:%d", s.scheme, s.Port(name))
+}
 
 // Start starts a service under a name of its own. binary is a program of ours, or a path, and its arguments.
 func (s *Stack) Start(name, binary string, env ...string) {
@@ -316,7 +342,7 @@ func (s *Stack) launch(name string, p *proc) error {
 		path = filepath.Join(s.bin, path)
 	}
 	cmd := exec.Command(path, words[1:]...)
-	cmd.Env = append(s.env[:len(s.env):len(s.env)], p.env...)
+	cmd.Env = append(append(s.env[:len(s.env):len(s.env)], s.own[words[0]]...), p.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -380,7 +406,7 @@ func (s *Stack) AwaitReady(name string) {
 	s.t.Helper()
 	deadline := time.Now().Add(readyTimeout)
 	for time.Now().Before(deadline) {
-		if ok(s.URL(name) + "/readyz") {
+		if s.ok(s.URL(name) + "/readyz") {
 			return
 		}
 		if !s.Alive(name) {
@@ -391,14 +417,14 @@ func (s *Stack) AwaitReady(name string) {
 	s.t.Fatalf("%s is not ready:\n%s", name, s.Tail(name))
 }
 
-func ok(url string) bool {
+func (s *Stack) ok(url string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return false
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		return false
 	}

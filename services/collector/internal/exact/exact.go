@@ -11,13 +11,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/rs/zerolog"
 
+	"github.com/logmill/logmill/services/collector/internal/rdkafka"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/logrec"
@@ -65,9 +65,7 @@ type Writer struct {
 
 // Open connects, ends what the last owner of id left open, and fences him. id is without the installation's prefix.
 func Open(ctx context.Context, cfg config.Kafka, id string, log zerolog.Logger) (*Writer, error) {
-	client, err := kafka.NewProducer(&kafka.ConfigMap{
-		"bootstrap.servers":          strings.Join(cfg.Brokers, ","),
-		"client.id":                  "logmill-collector",
+	client, err := kafka.NewProducer(rdkafka.Config(cfg, kafka.ConfigMap{
 		"transactional.id":           cfg.Group(id),
 		"transaction.timeout.ms":     int(transactionTimeout.Milliseconds()),
 		"acks":                       "all",
@@ -76,10 +74,7 @@ func Open(ctx context.Context, cfg config.Kafka, id string, log zerolog.Logger) 
 		"message.max.bytes":          contract.MaxMessageBytes,
 		"queue.buffering.max.kbytes": queueKB,
 		"go.delivery.reports":        false, // the transaction's outcome says it for all
-		"go.logs.channel.enable":     true,
-		"enable.metrics.push":        false,
-		"reconnect.backoff.max.ms":   1000,
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka producer: %w", err)
 	}

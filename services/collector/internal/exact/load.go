@@ -9,6 +9,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/logmill/logmill/services/collector/internal/rdkafka"
 	"github.com/logmill/logmill/shared/contract"
 )
 
@@ -17,18 +18,14 @@ import (
 func (w *Writer) Load(ctx context.Context, prefix string) (map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	c, err := kafka.NewConsumer(&kafka.ConfigMap{
-		"bootstrap.servers":        strings.Join(w.cfg.Brokers, ","),
-		"client.id":                "logmill-collector",
+	c, err := kafka.NewConsumer(rdkafka.Config(w.cfg, kafka.ConfigMap{
 		"group.id":                 w.cfg.Group("logmill-positions"), // librdkafka wants one; no offset is ever committed
 		"enable.auto.commit":       false,
 		"auto.offset.reset":        "earliest",
 		"isolation.level":          "read_committed",
 		"enable.partition.eof":     true,
-		"enable.metrics.push":      false,
 		"allow.auto.create.topics": false,
-		"go.logs.channel.enable":   true,
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka consumer: %w", err)
 	}

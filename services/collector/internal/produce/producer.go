@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/rs/zerolog"
 
+	"github.com/logmill/logmill/services/collector/internal/rdkafka"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/logrec"
@@ -143,9 +144,7 @@ func (p *Producer) connect() (*client, error) {
 	if _, err := rand.Read(out.id[:]); err != nil {
 		return nil, fmt.Errorf("choosing a producer id: %w", err)
 	}
-	c, err := kafka.NewProducer(&kafka.ConfigMap{
-		"bootstrap.servers":                  join(p.cfg.Kafka.Brokers),
-		"client.id":                          "logmill-collector",
+	c, err := kafka.NewProducer(rdkafka.Config(p.cfg.Kafka, kafka.ConfigMap{
 		"enable.idempotence":                 true,
 		"acks":                               "all",
 		"compression.type":                   "lz4",
@@ -156,12 +155,9 @@ func (p *Producer) connect() (*client, error) {
 		"queue.buffering.max.kbytes":         p.cfg.MemoryMB<<10 + queueSlack,
 		"queue.buffering.max.messages":       100000,
 		"go.events.channel.size":             eventsBuffer,
-		"go.logs.channel.enable":             true,
 		"go.delivery.report.fields":          "none", // the opaque is all we need
-		"enable.metrics.push":                false,
-		"reconnect.backoff.max.ms":           1000,
 		"topic.metadata.refresh.interval.ms": 60000,
-	})
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("making the Kafka producer: %w", err)
 	}

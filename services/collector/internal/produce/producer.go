@@ -168,14 +168,6 @@ func (p *Producer) connect() (*client, error) {
 	return out, nil
 }
 
-func join(brokers []string) string {
-	out := brokers[0]
-	for _, b := range brokers[1:] {
-		out += "," + b
-	}
-	return out
-}
-
 func (p *Producer) drainEvents(c *kafka.Producer) {
 	defer p.drains.Done()
 	var quiet time.Time

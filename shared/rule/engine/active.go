@@ -16,6 +16,7 @@ type active struct {
 	aggs      []use // by c.Aggregates
 	samples   use   // all records of the filter: groups are born here
 	evidence  use   // s nil: none
+	q         *question
 	since     int64 // tick: when its windows began
 	warm      int64 // bucket: the first that counts
 	full      int64 // tick: from here on its windows are whole
@@ -42,6 +43,7 @@ func (e *Engine) link(c *rule.Compiled) *active {
 	if !c.Absence {
 		a.evidence = e.use(a, kindEvidence, expr.And(c.Where, c.Matching), nil)
 	}
+	a.q = e.ask(a)
 	return a
 }
 
@@ -133,6 +135,7 @@ func (a *active) uses() []use {
 
 // unlink lets go of a rule's series; those that nobody needs are forgotten.
 func (e *Engine) unlink(a *active) {
+	e.unask(a.q)
 	for _, u := range a.uses() {
 		if a.c.Pinned {
 			if u.s.pins[a.c.Pin]--; u.s.pins[a.c.Pin] == 0 {

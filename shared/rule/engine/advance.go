@@ -44,7 +44,7 @@ func (e *Engine) due() (tick int64, ok bool) {
 	if len(e.ticks) > 0 {
 		at(e.ticks[0])
 	}
-	for len(e.wakes) > 0 && (e.wakes[0].i.gone || e.wakes[0].i.wake != e.wakes[0].tick) {
+	for len(e.wakes) > 0 && e.wakes[0].over() {
 		heap.Pop(&e.wakes)
 	}
 	if len(e.wakes) > 0 {
@@ -70,27 +70,16 @@ func (e *Engine) tick(t int64) {
 	e.cells -= len(e.open[t])
 	delete(e.open, t)
 	for len(e.wakes) > 0 && e.wakes[0].tick <= t {
-		w := heap.Pop(&e.wakes).(wake)
-		if !w.i.gone && w.i.wake == w.tick {
-			w.i.wake = 0
-			e.mark(w.i)
-		}
+		e.awake(heap.Pop(&e.wakes).(wake))
 	}
-	for _, i := range e.dirty {
-		if !i.gone {
-			e.evaluate(i, t)
+	for _, r := range e.dirty {
+		if !r.gone {
+			e.visit(r, t)
 		}
 	}
 	e.dirty = e.dirty[:0]
 	e.commands(t)
 	sortEvents(e.events[first:])
-}
-
-func (e *Engine) mark(i *instance) {
-	if i.dirty != e.last {
-		i.dirty = e.last
-		e.dirty = append(e.dirty, i)
-	}
 }
 
 // closeCell moves a cell into the rings, or out to the global engine.
@@ -101,9 +90,7 @@ func (e *Engine) closeCell(s *series, g *group, t int64) {
 	}
 	if s.by.global && !e.place.Global {
 		e.partials = append(e.partials, Partial{Tick: t, Series: s.key, Labels: g.labels, cell: c, kind: s.kind})
-		if len(g.open) == 0 {
-			s.forget(g)
-		}
+		s.forget(g)
 		return
 	}
 	g.last = t
@@ -125,26 +112,46 @@ func (e *Engine) closeCell(s *series, g *group, t int64) {
 		r.expire(t)
 		r.add(t, &c)
 	}
-	for _, i := range g.watchers {
-		e.mark(i)
+	for _, r := range g.readings {
+		e.mark(r)
 	}
 }
 
-// evaluate takes an instance to a closed tick.
-func (e *Engine) evaluate(i *instance, t int64) {
+// awake marks what a wake is for.
+func (e *Engine) awake(w wake) {
+	switch {
+	case w.over():
+	case w.r != nil:
+		w.r.wake = 0
+		e.mark(w.r)
+	default:
+		w.i.wake = 0
+		w.i.r.due = append(w.i.r.due, w.i)
+		e.mark(w.i.r)
+	}
+}
+
+// evaluate takes an instance to a closed tick, at which its reading has a value.
+func (e *Engine) evaluate(i *instance, t int64, v *view, value expr.Value) {
 	c := i.a.c
 	if len(c.Groups) > 0 && t >= i.stale() {
 		e.giveUp(i, t)
 		return
 	}
-	v := i.view(t, false)
-	value := v.value()
+	switch {
+	case t < i.a.full:
+		v = i.view(t, false)
+		value = i.value(v)
+	case c.MinSamples > 1 && v.samples() < c.MinSamples:
+		value = expr.Value{}
+	}
 	if t >= i.a.full || c.Monotone && !value.Null() { // while the windows fill, only what more records cannot undo
 		e.step(i, t, v, value)
 	}
 	if next := i.next(t); next != 0 {
 		e.wakeAt(i, next)
 	}
+	e.settle(i)
 }
 
 func (e *Engine) step(i *instance, t int64, v *view, value expr.Value) {

@@ -134,7 +134,7 @@ func (a *alert) end(c *rule.Compiled, tick int64) move {
 		return stay // announced for a tick that is still to come
 	}
 	if a.False == 0 {
-		a.False = tick
+		a.False, a.LastTrue = tick, tick-1 // between the ticks that were looked at nothing changed
 	}
 	if tick-a.False+1 < keepTicks(c) {
 		return a.renewal(c, tick)

@@ -74,8 +74,8 @@ func newSketch() *ddsketch.DDSketch {
 // RecordID is a record and its place in the order of evidence.
 type RecordID struct {
 	EvalTime  int64
-	Partition int32
 	Offset    int64
+	Partition int32
 	Row       int32
 }
 

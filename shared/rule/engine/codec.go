@@ -217,6 +217,11 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 			}
 		}
 	}
+	for _, q := range e.questions {
+		for _, r := range q.readings {
+			e.wakeNext(r)
+		}
+	}
 	return e, nil
 }
 

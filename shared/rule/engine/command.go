@@ -121,6 +121,7 @@ func (e *Engine) handle(i *instance, c *Command, t int64) {
 		if next := i.next(t); next != 0 {
 			e.wakeAt(i, next)
 		}
+		e.settle(i)
 	case CommandAcknowledge, CommandNote:
 		if c.Kind == CommandAcknowledge {
 			i.alert.Ack = c.Who

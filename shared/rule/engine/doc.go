@@ -2,11 +2,12 @@
 // watermarks and the rule versions that it was given, in event time, and from nothing else. The evaluator runs it on the stream, a
 // backtest over stored blocks, tests over whatever they like.
 //
-//	records ──Fold──▶ cells (series × group × tick) ──Advance──▶ rings of buckets (× window) ──▶ rules' values ──▶ alerts ──▶ events
+//	records ──Fold──▶ cells (series × group × tick) ──Advance──▶ rings of buckets (× window) ──▶ readings ──▶ alerts ──▶ events
 //
 // A series is what rules share: one aggregate of one predicate, grouped one way. Its cells collect the records of a tick (250 ms of
-// eval_time) that is still open. Advance(watermark) closes ticks: their cells go into the rings, one a window length, and every rule's
-// instance (rule × group) whose value may have changed is evaluated, in the order of ticks.
+// eval_time) that is still open. Advance(watermark) closes ticks: their cells go into the rings, one a window length. A reading is the value of a
+// condition in one group; those whose value may have changed are worked out, in the order of ticks, once for all rules that ask the same. Of the
+// alerts (rule × group) that depend on a reading, those are looked at that fire or wait, or whose threshold the value has come to.
 //
 // A partition's engine evaluates the rules that one partition can decide (pinned to a service, or grouped by service), and exports the
 // closed cells of all others as Partials; the global engine merges those of all partitions and evaluates the rest.

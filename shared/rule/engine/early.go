@@ -1,6 +1,8 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+)
 
 // Early returns the alerts that the last Fold makes certain before their tick is closed: rules that more records of the same window can
 // only confirm. It looks at the open ticks, in order, up to the one of the fold's newest record.
@@ -10,10 +12,9 @@ func (e *Engine) Early() []Event {
 		newest = min(newest, e.future[0].tick-1) // from there on another version decides
 	}
 	for _, g := range e.touched {
-		for _, i := range g.watchers {
-			c := i.a.c
-			if c.Monotone && c.Local && c.For == 0 && i.alert.Phase == inactive && !i.alert.Muted {
-				e.certain(i, newest)
+		for _, r := range g.readings {
+			if r.q.grows {
+				e.certain(r, newest)
 			}
 		}
 	}
@@ -23,33 +24,45 @@ func (e *Engine) Early() []Event {
 	return events
 }
 
-// certain fires the instance at the first open tick at which its condition holds already.
-func (e *Engine) certain(i *instance, newest int64) {
-	for _, t := range i.openTicks() {
+// certain fires what holds already, at the first open tick at which it does.
+func (e *Engine) certain(r *reading, newest int64) {
+	for _, t := range r.openTicks() {
 		if t > newest {
-			break
+			return
 		}
-		v := i.view(t, true)
-		value := v.value()
-		if holds, known := i.alert.holds(i.a.c, value); value.Null() || !holds || !known {
-			continue
+		v := &view{r: r, tick: t, early: true}
+		up, _ := r.reached(v.raw())
+		e.looked = slices.Concat(r.watched, up) // copied: they move when they fire
+		for _, i := range e.looked {
+			if i.a.c.Monotone && i.a.c.Local && i.a.c.For == 0 && i.alert.Phase == inactive && !i.alert.Muted {
+				e.ahead(i, t)
+			}
 		}
-		a := &i.alert
-		a.Phase, a.Pending, a.Starts, a.Final, a.False, a.LastTrue = firing, t, t, 0, 0, t
-		a.Value, a.Peak, a.NoData = value, value, false
-		a.Quiet = e.quietFor(i, t)
-		e.emit(i, Firing, ReasonCondition, t, v)
-		e.wakeAt(i, t)
-		return
 	}
 }
 
-// openTicks are the ticks in which the instance has open cells, in order.
-func (i *instance) openTicks() []int64 {
+// ahead fires an instance at an open tick if its condition holds.
+func (e *Engine) ahead(i *instance, t int64) {
+	v := i.view(t, true)
+	value := i.value(v)
+	if holds, known := i.alert.holds(i.a.c, value); value.Null() || !holds || !known {
+		return
+	}
+	a := &i.alert
+	a.Phase, a.Pending, a.Starts, a.Final, a.False, a.LastTrue = firing, t, t, 0, 0, t
+	a.Value, a.Peak, a.NoData = value, value, false
+	a.Quiet = e.quietFor(i, t)
+	e.emit(i, Firing, ReasonCondition, t, v)
+	e.wakeAt(i, t)
+	e.settle(i)
+}
+
+// openTicks are the ticks with open cells of what the condition counts, in order.
+func (r *reading) openTicks() []int64 {
 	var out []int64
-	for k := range i.a.aggs {
-		for j := range i.groups[k].open {
-			out = append(out, i.groups[k].open[j].tick)
+	for _, g := range r.groups[:len(r.q.aggs)] {
+		for j := range g.open {
+			out = append(out, g.open[j].tick)
 		}
 	}
 	slices.Sort(out)

@@ -39,9 +39,12 @@ type Engine struct {
 	series map[string]*series
 	order  []*series // in the order they were made
 	active map[string]*active
-	future []input // known, not yet in force; by tick
-	seqs   map[string]int64
-	quiets []*silence
+
+	questions map[string]*question
+	watchAll  bool    // tests: no alert is idle
+	future    []input // known, not yet in force; by tick
+	seqs      map[string]int64
+	quiets    []*silence
 
 	last   int64 // the newest closed tick
 	wm     int64 // ns
@@ -55,7 +58,8 @@ type Engine struct {
 	touched  []*group
 	newest   int64 // tick of the newest record of the last Fold
 	scratch  []cell
-	dirty    []*instance
+	dirty    []*reading
+	looked   []*instance
 	partials []Partial
 	events   []Event
 	failed   map[string]error // rules that could not be compiled
@@ -72,7 +76,7 @@ type openRef struct {
 
 // New makes an engine that has seen nothing. last is where it begins, ns of event time: ticks up to it are closed.
 func New(place Place, beginning int64) *Engine {
-	return &Engine{place: place, set: expr.NewSet(), series: map[string]*series{}, active: map[string]*active{}, seqs: map[string]int64{},
+	return &Engine{place: place, set: expr.NewSet(), series: map[string]*series{}, active: map[string]*active{}, questions: map[string]*question{}, seqs: map[string]int64{},
 		open: map[int64][]openRef{}, failed: map[string]error{}, last: beginning / Tick, wm: beginning, fresh: true}
 }
 
@@ -170,10 +174,19 @@ func (h *tickHeap) Pop() any {
 	return x
 }
 
-// wake is a tick at which an instance is to be evaluated although nothing came for it.
+// wake is a tick at which a reading, or one instance, is to be evaluated although nothing came for it.
 type wake struct {
 	tick int64
-	i    *instance
+	r    *reading
+	i    *instance // if r is nil
+}
+
+// over tells whether it is not needed any more.
+func (w wake) over() bool {
+	if w.r != nil {
+		return w.r.gone || w.r.wake != w.tick
+	}
+	return w.i.gone || w.i.wake != w.tick
 }
 
 type wakeHeap []wake

@@ -67,6 +67,9 @@ func (e *Engine) emit(i *instance, k Kind, reason string, tick int64, v *view) {
 	if e.place.Global { // how far all partitions are when it is decided depends on who decides when
 		ev.Watermark = tick * Tick
 	}
+	if a.Phase == firing && a.False == 0 {
+		ev.LastTrue = max(a.LastTrue, tick) * Tick // whenever it was looked at last
+	}
 	if k != Confirmed {
 		a.Seq++
 		a.Told = tick
@@ -76,7 +79,7 @@ func (e *Engine) emit(i *instance, k Kind, reason string, tick int64, v *view) {
 		v = i.view(tick, false)
 	}
 	if k == Resolved || k == Updated || reason == ReasonRenotify {
-		ev.Value = v.value() // of now; what it began with stays in Peak and in the history
+		ev.Value = i.value(v) // of now; what it began with stays in Peak and in the history
 	}
 	e.fill(&ev, i, v)
 	e.events = append(e.events, ev)
@@ -90,12 +93,12 @@ func (e *Engine) fill(ev *Event, i *instance, v *view) {
 	ev.WindowStart = max(v.tick/size*size-int64(c.TimeWindow)/Tick, v.warm*size) * Tick
 	ev.Samples = v.samples()
 	ev.Aggregates = map[string]expr.Value{}
-	for _, g := range c.Aggregates {
-		ev.Aggregates[expr.Print(g)] = v.Aggregate(g)
+	for k, g := range c.Aggregates {
+		ev.Aggregates[expr.Print(g)] = v.aggregate(k)
 	}
 	ev.Approximate = v.approximate
-	if i.a.evidence.s != nil && (ev.Kind == Firing || ev.Kind == Confirmed) {
-		cell := v.cell(len(i.groups)-1, i.a.evidence)
+	if i.evidence != nil && (ev.Kind == Firing || ev.Kind == Confirmed) {
+		cell := v.cell(i.evidence, i.a.evidence.s.ring(i.evidence, i.a.evidence.window))
 		ev.Evidence = thin(cell.Evidence)
 	}
 }

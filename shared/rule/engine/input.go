@@ -185,14 +185,19 @@ func (e *Engine) adopt(old, next *active, t int64) {
 	s := old.samples.s
 	s.users = slices.DeleteFunc(s.users, func(u *active) bool { return u == old })
 	for _, i := range instances {
-		e.detachKeeping(i)
+		i.r.take(i)
+		before := i.evidence
 		i.a = next
 		next.instances[i.key] = i
-		e.attach(i)
+		i.collect()
+		if before != nil { // let go of only now: else its group might be forgotten with what is in it
+			old.evidence.s.release(before)
+		}
+		i.r.put(i, watched) // another threshold: it is looked at once
 		if i.alert.Phase == firing {
 			e.adapt(i, changed, t)
 		}
-		e.mark(i)
+		e.mark(i.r)
 	}
 	e.active[next.c.ID] = next
 	next.samples.s.users = append(next.samples.s.users, next)
@@ -210,13 +215,6 @@ func (e *Engine) adapt(i *instance, severity bool, t int64) {
 		e.emit(i, Updated, ReasonSeverity, t, nil)
 	case moved:
 		e.emit(i, Updated, ReasonManual, t, nil)
-	}
-}
-
-// detachKeeping takes an instance out of its groups without forgetting any: it is going to be attached again.
-func (e *Engine) detachKeeping(i *instance) {
-	for _, g := range i.groups {
-		g.watchers = slices.DeleteFunc(g.watchers, func(w *instance) bool { return w == i })
 	}
 }
 

@@ -42,9 +42,10 @@ type group struct {
 	labels   []string
 	open     []openCell // by tick
 	rings    []*ring    // by series.windows
-	watchers []*instance
-	gen      int   // series.gen when users were last linked
-	last     int64 // newest closed tick with records
+	readings []*reading // whose base it is
+	refs     int        // readings and alerts' evidence
+	gen      int        // series.gen when users were last linked
+	last     int64      // newest closed tick with records
 	touched  uint64
 }
 
@@ -69,9 +70,14 @@ func (s *series) find(key string, labels []string) *group {
 	return g
 }
 
-// forget drops a group that nobody watches and that has no open cells.
+// release lets go of a group; forget drops one that nobody needs, once it has no open cells.
+func (s *series) release(g *group) {
+	g.refs--
+	s.forget(g)
+}
+
 func (s *series) forget(g *group) {
-	if s.groups[g.key] != g {
+	if s.groups[g.key] != g || g.refs > 0 || len(g.open) > 0 {
 		return
 	}
 	delete(s.groups, g.key)

@@ -63,7 +63,7 @@ func (e *Engine) stand(i *instance, s *Standing, out *Status) {
 	case i.alert.Phase == pending:
 		s.Pending++
 		p := Pending{RuleID: i.a.c.ID, Version: i.a.c.Version, Fingerprint: i.fingerprint, Labels: i.allLabels(), Since: i.alert.Pending * Tick, Fires: i.alert.Pending*Tick + int64(i.a.c.For)}
-		if v := e.look(i).value(); !v.Null() {
+		if v := i.value(e.look(i)); !v.Null() {
 			p.Value = &v.N
 		}
 		out.Pending = append(out.Pending, p)
@@ -84,7 +84,7 @@ func (e *Engine) blank(i *instance) bool {
 			return v.samples() < i.a.c.MinSamples
 		}
 	}
-	return v.value().Null()
+	return i.value(v).Null()
 }
 
 // look is an instance as it is now.

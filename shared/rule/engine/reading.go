@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+
+	"github.com/logmill/logmill/shared/rule"
+	"github.com/logmill/logmill/shared/rule/expr"
+)
+
+// question is what rules ask that differ in threshold, timing or texts only: one condition over the same records, grouped one way, through one
+// window. Its value in a group is worked out once for all of them.
+type question struct {
+	key      string
+	c        *rule.Compiled // of one of the rules: its condition is everyone's
+	by       *grouping
+	aggs     []use // by c.Aggregates
+	samples  use
+	readings map[string]*reading // by group
+	refs     int                 // rules
+	grows    bool                // one of the rules may fire before its tick is closed
+}
+
+// ask finds or makes the question of a rule whose series are linked.
+func (e *Engine) ask(a *active) *question {
+	key := expr.Print(a.c.Cond) + "|" + seriesKey(kindCount, a.c.Where, nil, a.by) + "|" + rule.Duration(a.c.TimeWindow).String()
+	q := e.questions[key]
+	if q == nil {
+		q = &question{key: key, c: a.c, by: a.by, aggs: a.aggs, samples: a.samples, readings: map[string]*reading{}}
+		e.questions[key] = q
+	}
+	q.refs++
+	q.grows = q.grows || a.c.Monotone && a.c.Local && a.c.For == 0
+	return q
+}
+
+func (e *Engine) unask(q *question) {
+	if q.refs--; q.refs == 0 {
+		delete(e.questions, q.key)
+	}
+}
+
+// reading is a question's value in one group, and the alerts that depend on it. Most alerts do not fire and are far from it: they are kept by
+// threshold, and looked at only when the value has come to theirs.
+type reading struct {
+	q      *question
+	key    string
+	labels []string
+	groups []*group // of q.aggs, then of q.samples
+	rings  []*ring  // of groups
+
+	alerts  int
+	watched []*instance // to be looked at whenever the value may have changed
+	rising  []*instance // idle, > or >=, the least threshold first
+	falling []*instance // idle, < or <=, the greatest threshold first
+	due     []*instance // whose time is up
+
+	wake  int64 // tick at which the oldest bucket leaves; 0 = none
+	dirty int64 // tick for which it is in Engine.dirty
+	gone  bool
+}
+
+// shelf is where a reading keeps an instance.
+type shelf uint8
+
+const (
+	asleep shelf = iota // on none: only its time matters
+	watched
+	rising
+	falling
+)
+
+// reading finds or makes a question's reading in a group.
+func (e *Engine) reading(q *question, key string, labels []string) *reading {
+	if r := q.readings[key]; r != nil {
+		return r
+	}
+	r := &reading{q: q, key: key, labels: slices.Clone(labels)}
+	for _, u := range append(q.aggs[:len(q.aggs):len(q.aggs)], q.samples) {
+		g := u.s.find(key, labels)
+		g.refs++
+		r.groups, r.rings = append(r.groups, g), append(r.rings, u.s.ring(g, u.window))
+	}
+	base := r.base()
+	base.readings = append(base.readings, r)
+	q.readings[key] = r
+	return r
+}
+
+// base is the group of all records of the filter. What any aggregate counts is in it, so nothing changes without it.
+func (r *reading) base() *group { return r.groups[len(r.groups)-1] }
+
+// close lets go of a reading that no alert depends on. Its groups are forgotten once they are closed.
+func (e *Engine) close(r *reading) {
+	base := r.base()
+	base.readings = slices.DeleteFunc(base.readings, func(x *reading) bool { return x == r })
+	for k, u := range append(r.q.aggs[:len(r.q.aggs):len(r.q.aggs)], r.q.samples) {
+		u.s.release(r.groups[k])
+	}
+	delete(r.q.readings, r.key)
+	r.gone = true
+}
+
+// shelfOf is where an instance belongs at the last closed tick. Idle is one that neither fires nor waits: its next move can only be that its
+// condition comes to hold. While its windows fill, nothing moves it but what more records cannot undo.
+func (e *Engine) shelfOf(i *instance) shelf {
+	c := i.a.c
+	switch {
+	case e.watchAll || i.alert.Phase != inactive || i.alert.Muted:
+		return watched
+	case e.last < i.a.full && !c.Monotone:
+		return asleep
+	case e.last >= i.a.full && c.NoData == rule.NoDataFiring:
+		return watched
+	case c.Operator == ">" || c.Operator == ">=":
+		return rising
+	case c.Operator == "<" || c.Operator == "<=":
+		return falling
+	}
+	return watched
+}
+
+// settle puts an instance where it belongs.
+func (e *Engine) settle(i *instance) {
+	if want := e.shelfOf(i); i.shelf != want {
+		i.r.take(i)
+		i.r.put(i, want)
+	}
+}
+
+func (r *reading) put(i *instance, to shelf) {
+	i.shelf = to
+	switch to {
+	case watched:
+		i.slot = len(r.watched)
+		r.watched = append(r.watched, i)
+	case rising:
+		r.rising = slices.Insert(r.rising, r.place(i), i)
+	case falling:
+		r.falling = slices.Insert(r.falling, r.place(i), i)
+	}
+}
+
+// take takes an instance off its shelf.
+func (r *reading) take(i *instance) {
+	switch i.shelf {
+	case watched:
+		last := len(r.watched) - 1
+		r.watched[i.slot] = r.watched[last]
+		r.watched[i.slot].slot = i.slot
+		r.watched[last] = nil
+		r.watched = r.watched[:last]
+	case rising:
+		k := r.place(i)
+		r.rising = slices.Delete(r.rising, k, k+1)
+	case falling:
+		k := r.place(i)
+		r.falling = slices.Delete(r.falling, k, k+1)
+	}
+	i.shelf = asleep
+}
+
+// place is where an instance stands, or would, on its sorted shelf. Rules of one threshold stand in the order of their ids.
+func (r *reading) place(i *instance) int {
+	list, sign := r.rising, 1
+	if i.shelf == falling {
+		list, sign = r.falling, -1
+	}
+	k, _ := slices.BinarySearchFunc(list, i, func(a, b *instance) int {
+		return cmp.Or(sign*cmp.Compare(a.a.c.Threshold, b.a.c.Threshold), compareIDs(a.a.c.ID, b.a.c.ID))
+	})
+	return k
+}
+
+// reached are the idle instances whose threshold a value has come to.
+func (r *reading) reached(v expr.Value) (up, down []*instance) {
+	if v.Null() {
+		return nil, nil
+	}
+	for len(up) < len(r.rising) && r.rising[len(up)].a.c.Threshold <= v.N {
+		up = r.rising[:len(up)+1]
+	}
+	for len(down) < len(r.falling) && r.falling[len(down)].a.c.Threshold >= v.N {
+		down = r.falling[:len(down)+1]
+	}
+	return up, down
+}
+
+// visit takes a reading's alerts to a closed tick.
+func (e *Engine) visit(r *reading, t int64) {
+	v := &view{r: r, tick: t}
+	value := v.raw()
+	up, down := r.reached(value)
+	e.looked = slices.Concat(r.watched, r.due, up, down) // copied: they move while they are looked at
+	r.due = r.due[:0]
+	for _, i := range e.looked {
+		if !i.gone && i.seen != t {
+			i.seen = t
+			e.evaluate(i, t, v, value)
+		}
+	}
+	if !r.gone {
+		e.wakeNext(r)
+	}
+}
+
+// wakeNext wakes a reading when the oldest bucket leaves its windows.
+func (e *Engine) wakeNext(r *reading) {
+	next := int64(0)
+	for _, ring := range r.rings {
+		if t, ok := ring.next(); ok && t > e.last && (next == 0 || t < next) {
+			next = t
+		}
+	}
+	if next != 0 && (r.wake <= e.last || next < r.wake) {
+		r.wake = next
+		heap.Push(&e.wakes, wake{tick: next, r: r})
+	}
+}
+
+func (e *Engine) mark(r *reading) {
+	if r.dirty != e.last {
+		r.dirty = e.last
+		e.dirty = append(e.dirty, r)
+	}
+}
+
+// view is a reading at a tick, as the Env of its condition.
+type view struct {
+	r           *reading
+	tick        int64
+	warm        int64 // oldest bucket that counts
+	early       bool  // open cells count in
+	look        bool  // nothing may change
+	approximate bool
+}
+
+// raw is the condition's value; NULL is no data.
+func (v *view) raw() expr.Value { return v.r.q.c.Value(v) }
+
+func (v *view) cell(g *group, r *ring) cell {
+	var open []openCell
+	switch {
+	case v.early:
+		open = g.open
+	case !v.look:
+		r.expire(v.tick)
+	}
+	return r.window(v.tick, v.warm, open)
+}
+
+// Column is the group's label.
+func (v *view) Column(c *expr.Column) expr.Value {
+	for k, g := range v.r.q.by.cols {
+		if g.String() == c.String() {
+			return expr.TextOf(v.r.labels[k])
+		}
+	}
+	return expr.Value{}
+}
+
+// Aggregate is the window's value of an aggregate of the condition.
+func (v *view) Aggregate(a *expr.Aggregate) expr.Value {
+	k := slices.Index(v.r.q.c.Aggregates, a)
+	if k < 0 {
+		return expr.Value{}
+	}
+	return v.aggregate(k)
+}
+
+// aggregate is the window's value of the condition's k-th aggregate.
+func (v *view) aggregate(k int) expr.Value {
+	a, s := v.r.q.c.Aggregates[k], v.r.q.aggs[k].s
+	c := v.cell(v.r.groups[k], v.r.rings[k])
+	switch {
+	case s.kind == kindCount:
+		return expr.NumberOf(float64(c.N))
+	case s.kind == kindDistinct:
+		n, approximate := c.Set.count()
+		v.approximate = v.approximate || approximate
+		return expr.NumberOf(n)
+	case c.N == 0:
+		return expr.Value{} // SUM, AVG, MIN, MAX and percentiles of nothing are NULL
+	case s.kind == kindSketch:
+		q, err := c.Sketch.GetValueAtQuantile(a.Quantile)
+		v.approximate = true
+		if err != nil {
+			return expr.Value{}
+		}
+		return expr.NumberOf(q)
+	case a.Name == "avg":
+		return expr.NumberOf(c.Sum.float() / float64(c.N))
+	case a.Name == "sum":
+		return expr.NumberOf(c.Sum.float())
+	}
+	return expr.NumberOf(c.F)
+}
+
+func (v *view) samples() int64 {
+	last := len(v.r.rings) - 1
+	c := v.cell(v.r.groups[last], v.r.rings[last])
+	return c.N
+}

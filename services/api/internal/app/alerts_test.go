@@ -218,12 +218,12 @@ func TestAlertHistory(t *testing.T) {
 	require.Equal(t, []string{
 		"0s firing map[early:true reason:manual severity:high value:5 withheld:true]",
 		"0s confirmed map[value:9]",
-		"1m0s silenced map[reason:manual silence:4 value:9]",
-		"2m0s severity map[reason:manual severity:critical value:9]",
-		"3m0s unsilenced map[reason:manual silence:4 value:9]",
+		"1m0s silenced map[silence:4 value:9]",
+		"2m0s severity map[severity:critical value:9]",
+		"3m0s unsilenced map[silence:4 value:9]",
 		"4m0s acknowledge map[who:ann]",
 		"9m0s note map[note:the disk who:ann]",
-		"10m0s renotified map[reason:renotify value:9]",
+		"10m0s renotified map[value:9]",
 		"14m0s resolve map[who:ann]",
 		"20m0s resolved map[reason:manual value:9]",
 	}, lines)

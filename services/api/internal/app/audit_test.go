@@ -69,6 +69,7 @@ func TestAudit(t *testing.T) {
 	}, all, "what was refused is not there")
 	newest := answer["entries"].([]any)[0].(map[string]any)
 	require.Nil(t, newest["after"])
+	require.Equal(t, `service="web"`, answer["entries"].([]any)[2].(map[string]any)["name"])
 	require.Equal(t, 7.0, newest["before"].(map[string]any)["threshold"])
 	for filter, want := range map[string]int{"kind=rule": 3, "kind=rule,alert": 4, "kind=rule&id=9&action=update": 1, "who=ann": 3, "id=nothing": 0, "end=now-1h": 0, "start=now-1h": 6, "limit=2": 2} {
 		got, _ := entries(t, url+"/api/audit?"+filter)

@@ -24,6 +24,8 @@ const (
 	ActionExpire = "expire"
 )
 
+const maxAuditName = 200 // characters, of column name
+
 // AuditRow is a change that somebody made.
 type AuditRow struct {
 	Seq     int64           `json:"seq"`

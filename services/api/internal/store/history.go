@@ -135,14 +135,14 @@ type teller struct {
 }
 
 func (t *teller) add(e *contract.AlertEvent, withheld bool) {
-	h := HistoryRow{At: e.Time, What: HappenFiring, Reason: e.Data.Reason, Value: e.Data.Value, Early: e.Data.Early, Withheld: withheld}
+	h := HistoryRow{At: e.Time, What: HappenFiring, Value: e.Data.Value, Early: e.Data.Early, Withheld: withheld}
 	first := len(t.rows) == 0
 	silence, severity := e.Data.Annotations["silenced_by"], e.Data.Severity
 	switch {
 	case e.Type == contract.AlertResolved:
-		h.What, t.resolved = HappenResolved, true
+		h.What, h.Reason, t.resolved = HappenResolved, e.Data.Reason, true
 	case first:
-		h.Severity, h.Silence = severity, silence
+		h.Reason, h.Severity, h.Silence = e.Data.Reason, severity, silence
 	case e.Type == contract.AlertFiring:
 		h.What = HappenRenotified
 	case severity != t.severity:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/logmill/logmill/shared/fault"
@@ -125,7 +126,7 @@ func (s *Store) ChangeSilence(ctx context.Context, c SilenceChange) (row Silence
 		if err != nil {
 			return err
 		}
-		said.ID, said.After = strconv.FormatInt(id, 10), c.Silence
+		said.ID, said.Name, said.After = strconv.FormatInt(id, 10), matchersText(c.Silence.Matchers), c.Silence
 		if err := audit(ctx, tx, seq, said); err != nil {
 			return err
 		}
@@ -137,6 +138,18 @@ func (s *Store) ChangeSilence(ctx context.Context, c SilenceChange) (row Silence
 		return err
 	})
 	return row, err
+}
+
+// matchersText is how people tell silences apart: service="web", severity!="low".
+func matchersText(ms []rule.Matcher) string {
+	texts := make([]string, len(ms))
+	for i, m := range ms {
+		texts[i] = m.String()
+	}
+	if r := []rune(strings.Join(texts, ", ")); len(r) > maxAuditName {
+		return string(r[:maxAuditName-1]) + "…"
+	}
+	return strings.Join(texts, ", ")
 }
 
 // settle completes a change against the clock and the silence as it is, and returns the version that it makes.

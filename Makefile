@@ -79,6 +79,9 @@ run-api: build ## run the api alone
 docker-up: ## start Kafka, ZooKeeper, MySQL and Kafka UI in Docker (compose/docker)
 	docker compose -f compose/docker/docker-compose.yml up -d --wait
 
+docker-logs: ## follow the logs of the servers in Docker
+	docker compose -f compose/docker/docker-compose.yml logs -f --tail 100
+
 docker-down: ## stop them; the volumes stay
 	docker compose -f compose/docker/docker-compose.yml down
 
@@ -88,4 +91,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean

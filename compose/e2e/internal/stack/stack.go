@@ -185,7 +185,13 @@ func (s *Stack) startKafka(nodes int, broker string) {
 		return
 	}
 	s.borrow("kafka", "libs-"+kafkaVersion)
-	s.kafkaBase = freePort(s.t, 1, 2, 100, 101, 102) // brokers, and their controllers
+	s.launchKafka(nodes)
+}
+
+// launchKafka starts a real Kafka whose jars are there.
+func (s *Stack) launchKafka(nodes int) {
+	s.Kafka.Partitions = 6
+	s.kafkaBase = freePort(s.t, 1, 2, 100, 101, 102, 200) // brokers, their controllers, ZooKeeper
 	for i := range nodes {
 		s.Kafka.Brokers = append(s.Kafka.Brokers, "127.0.0.1:"+strconv.Itoa(s.kafkaBase+i))
 	}

@@ -14,9 +14,10 @@ const (
 	WindowsEvery = 2 * time.Second
 
 	// Linger is how long a small batch waits for company while blocks follow each other closely (within BusyWithin): under load it makes
-	// fewer, larger blocks; a lone record never waits.
-	Linger     = 20 * time.Millisecond
-	BusyWithin = 100 * time.Millisecond
+	// fewer, larger blocks (100 ms instead of 20: 1,600 lines a block instead of 1,050 in the benchmark, a tenth less CPU a line); a lone
+	// record never waits.
+	Linger     = 100 * time.Millisecond
+	BusyWithin = 200 * time.Millisecond
 
 	// LingerBytes: a batch of this size does not wait.
 	LingerBytes = 512 << 10

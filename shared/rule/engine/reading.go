@@ -59,6 +59,10 @@ type reading struct {
 	wake  int64 // tick at which the oldest bucket leaves; 0 = none
 	dirty int64 // tick for which it is in Engine.dirty
 	gone  bool
+
+	lookedAt int64 // tick of the last look for people, and what was seen
+	lines    int64
+	empty    bool // no value
 }
 
 // shelf is where a reading keeps an instance.

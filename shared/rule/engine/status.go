@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -34,26 +35,52 @@ type Pending struct {
 	Value       *float64          `json:"value"` // null: no data
 }
 
-// Status looks at every alert: some microseconds each, so not at every step.
+// Status is a whole Survey at once.
 func (e *Engine) Status() Status {
-	out := Status{Rules: map[string]Standing{}, Pending: []Pending{}}
-	for key, a := range e.active {
-		if key != a.c.ID {
-			continue // it only feeds the global engine
+	var s Survey
+	for !e.Survey(&s, 1<<30) {
+	}
+	return s.Status
+}
+
+// Survey is a look at every alert in pieces, so that nothing waits for the whole of it. The zero value begins one; Status is complete when Engine.Survey
+// says so. Pieces are of different moments.
+type Survey struct {
+	Status
+	rules []string // left to be looked at
+	begun bool
+}
+
+// Survey looks at some more alerts, about a microsecond each: at the rules of budget alerts, and of one rule at least.
+func (e *Engine) Survey(s *Survey, budget int) (done bool) {
+	if !s.begun {
+		s.begun, s.Status = true, Status{Rules: map[string]Standing{}, Pending: []Pending{}}
+		s.rules = slices.Collect(maps.Keys(e.active))
+	}
+	for len(s.rules) > 0 && budget > 0 {
+		key := s.rules[len(s.rules)-1]
+		s.rules = s.rules[:len(s.rules)-1]
+		a := e.active[key]
+		if a == nil || key != a.c.ID {
+			continue // gone meanwhile, or it only feeds the global engine
 		}
-		var s Standing
+		budget -= 1 + len(a.instances)
+		var st Standing
 		for _, i := range a.instances {
-			e.stand(i, &s, &out)
+			e.stand(i, &st, &s.Status)
 		}
-		if s.OK == 0 || s.OK < len(a.instances) {
-			out.Rules[key] = s
+		if st.OK == 0 || st.OK < len(a.instances) {
+			s.Rules[key] = st
 		}
 	}
-	slices.SortFunc(out.Pending, func(a, b Pending) int {
+	if len(s.rules) > 0 {
+		return false
+	}
+	slices.SortFunc(s.Pending, func(a, b Pending) int {
 		return cmp.Or(cmp.Compare(b.Since, a.Since), cmp.Compare(a.Fingerprint, b.Fingerprint))
 	})
-	out.Pending = out.Pending[:min(len(out.Pending), maxPending)]
-	return out
+	s.Pending = s.Pending[:min(len(s.Pending), maxPending)]
+	return true
 }
 
 func (e *Engine) stand(i *instance, s *Standing, out *Status) {
@@ -76,15 +103,19 @@ func (e *Engine) stand(i *instance, s *Standing, out *Status) {
 	}
 }
 
-// blank tells whether the condition has no value. What would take merging the buckets of a window is judged by its lines alone.
+// blank tells whether the condition has no value. Readings are looked at once for all their alerts; what would take merging the buckets of a window is
+// judged by its lines alone.
 func (e *Engine) blank(i *instance) bool {
-	v := e.look(i)
-	for _, u := range i.a.aggs {
-		if k := u.s.kind; k != kindCount && k != kindSum {
-			return v.samples() < i.a.c.MinSamples
+	r := i.r
+	if r.lookedAt != e.last {
+		v := &view{r: r, tick: e.last, look: true}
+		r.lookedAt, r.lines = e.last, v.samples()
+		r.empty = r.lines == 0
+		if !slices.ContainsFunc(r.q.aggs, func(u use) bool { return u.s.kind != kindCount && u.s.kind != kindSum }) {
+			r.empty = v.raw().Null()
 		}
 	}
-	return i.value(v).Null()
+	return r.empty || i.a.c.MinSamples > 1 && r.lines < i.a.c.MinSamples
 }
 
 // look is an instance as it is now.

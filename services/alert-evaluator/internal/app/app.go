@@ -178,7 +178,7 @@ func (a *App) route(ctx context.Context, ps *partitions, client *bus.Client) err
 	defer stop()
 	wg.Go(func() { every(beside, commitEvery, ps.commitAll) })
 	wg.Go(func() { every(beside, globalEvery, shard.round) })
-	wg.Go(func() { every(beside, standEvery, ps.standAll) })
+	wg.Go(func() { every(beside, standTurn, ps.standAll) })
 	wg.Go(func() { every(beside, watch.pace(), watch.round) })
 	wg.Go(func() { every(beside, pruneEvery, (&pruner{watch, a.cfg.EventRetention, a.cfg.Retention}).round) })
 	wg.Go(func() { rel.Run(beside) })

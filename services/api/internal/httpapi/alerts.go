@@ -25,12 +25,6 @@ type Alerts interface {
 	Command(ctx context.Context, id, kind, who, note string) error
 }
 
-const (
-	alertsRange = 7 * 24 * time.Hour // how far back alerts are listed when nothing is said
-	maxPoints   = 1000               // of statistics over time: more than any screen shows
-	maxLabels   = 10                 // label filters of one request: each reads every alert's JSON
-)
-
 // alertsJSON is the answer of GET /api/alerts.
 type alertsJSON struct {
 	Alerts     []store.AlertRow `json:"alerts"`
@@ -161,11 +155,6 @@ type handling struct {
 	Who  string `json:"who"`
 	Note string `json:"note"`
 }
-
-const (
-	maxWho  = 200
-	maxNote = 4096
-)
 
 func (s *server) handleAlert(kind string) echo.HandlerFunc {
 	return func(c echo.Context) error {

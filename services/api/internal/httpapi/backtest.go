@@ -18,6 +18,8 @@ import (
 	"github.com/logmill/logmill/shared/rule"
 )
 
+const ndjson = "application/x-ndjson"
+
 // Backtests runs rules over what is stored.
 type Backtests interface {
 	Start(spec backtest.Spec) (*backtest.Job, error)
@@ -25,14 +27,6 @@ type Backtests interface {
 	Forget(j *backtest.Job)
 	Estimate(ctx context.Context, c *rule.Compiled, start, end int64) (*backtest.Result, error)
 }
-
-const (
-	defaultWait  = 20 * time.Second // below what proxies cut off at
-	maxWait      = time.Minute
-	tellEvery    = 500 * time.Millisecond // progress of a stream
-	ndjson       = "application/x-ndjson"
-	defaultTests = 24 * time.Hour // how far a backtest looks back when nothing is said
-)
 
 func (s *server) backtestBody(c echo.Context) error {
 	r, err := s.body(c)

@@ -15,16 +15,6 @@ import (
 	"github.com/logmill/logmill/shared/logrec"
 )
 
-// Limits of requests.
-const (
-	defaultLimit   = 100
-	maxLimit       = 1000
-	maxOffset      = 10000 // further on, a cursor is the way
-	maxSearchBytes = 1024
-	defaultRange   = time.Hour
-	maxRange       = 31 * 24 * time.Hour
-)
-
 // params reads query parameters and keeps everything that is wrong with them.
 type params struct {
 	c        echo.Context

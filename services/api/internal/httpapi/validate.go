@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/rule"
 )
-
-// maxEstimate is the range that validate looks back over.
-const maxEstimate = 24 * time.Hour
 
 // validationJSON is the answer of POST /api/alert-rules/validate.
 type validationJSON struct {

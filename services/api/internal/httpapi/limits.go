@@ -1,0 +1,31 @@
+package httpapi
+
+import "time"
+
+// Limits of requests.
+const (
+	defaultLimit   = 100
+	maxLimit       = 1000
+	maxOffset      = 10000 // further on, a cursor is the way
+	maxSearchBytes = 1024
+	defaultRange   = time.Hour
+	maxRange       = 31 * 24 * time.Hour
+)
+
+// Limits of alerts and what is said about them.
+const (
+	alertsRange = 7 * 24 * time.Hour // how far back alerts are listed when nothing is said
+	maxPoints   = 1000               // of statistics over time: more than any screen shows
+	maxLabels   = 10                 // label filters of one request: each reads every alert's JSON
+	maxWho      = 200                // bytes, of column who
+	maxNote     = 4096               // bytes: a note is no report
+)
+
+// Limits of trying rules out; what a run may cost is in package backtest.
+const (
+	maxEstimate  = 24 * time.Hour         // that validate looks back over
+	defaultTests = 24 * time.Hour         // that a backtest looks back over when nothing is said
+	defaultWait  = 20 * time.Second       // for its result: below what proxies cut off at
+	maxWait      = time.Minute            // of a request
+	tellEvery    = 500 * time.Millisecond // progress of a stream
+)

@@ -102,6 +102,7 @@ type run struct {
 	spec    Spec
 	eng     *engine.Engine
 	order   order
+	ahead   *ahead
 	lines   *lines
 	out     *Result
 	open    map[string]*Alert
@@ -136,7 +137,11 @@ func Run(ctx context.Context, src Source, spec Spec, now func() time.Time, repor
 	if err := r.eng.Schedule([]engine.Version{{RuleID: spec.Rule.ID, Number: spec.Rule.Version, Effective: spec.Start - lead(spec.Rule), Rule: on}}, nil); err != nil {
 		return nil, err
 	}
-	if err := r.fold(ctx, func() bool { return now().Sub(began) > spec.Time }); err != nil {
+	reading, stop := context.WithCancel(ctx)
+	r.ahead = newAhead(src, newOrder(blocks, spec.By), spec.End)
+	defer r.ahead.wg.Wait()
+	defer stop()
+	if err := r.fold(reading, func() bool { return now().Sub(began) > spec.Time }); err != nil {
 		return nil, err
 	}
 	r.covered = max(r.covered, spec.Start)
@@ -213,7 +218,7 @@ func (r *run) block(ctx context.Context, b *Block) error {
 		return err
 	}
 	r.out.Rows += int64(b.Rows)
-	reader, err := r.lines.open(ctx, b)
+	reader, err := r.lines.open(ctx, b, r.ahead.fetch)
 	if err == nil {
 		r.out.Blocks++
 		var src expr.Source = reader

@@ -20,6 +20,7 @@ const (
 	abandoned  = time.Minute      // nobody has asked for so long: nobody wants it
 	slotWait   = 2 * time.Second  // of an estimate; without a slot there is none
 
+	readers    = 3        // blocks read at a time, ahead of a run: of twelve connections searches need some too
 	cacheBytes = 32 << 20 // of blocks just read, for the texts of evidence
 	maxMessage = 1024     // characters of a line in evidence, as in alerts
 )

@@ -52,12 +52,12 @@ func (l *lines) place(b *Block) int32 {
 	return int32(slices.IndexFunc(l.parts, func(p part) bool { return p.stream == b.Stream && p.partition == b.Partition }))
 }
 
-// open reads a block. errGone, block.ErrDamaged: it cannot be read.
-func (l *lines) open(ctx context.Context, b *Block) (*block.Reader, error) {
+// open reads a block with fetch. errGone, block.ErrDamaged: it cannot be read.
+func (l *lines) open(ctx context.Context, b *Block, fetch func(context.Context, *Block) ([]byte, error)) (*block.Reader, error) {
 	if i := slices.IndexFunc(l.kept, func(k kept) bool { return k.id == b.ID }); i >= 0 {
 		return l.kept[i].reader, nil
 	}
-	data, err := l.src.BlockData(ctx, b)
+	data, err := fetch(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (l *lines) record(ctx context.Context, p *part, id engine.RecordID) (*logre
 	if i < 0 || id.Offset > p.blocks[i].To {
 		return nil, errGone
 	}
-	r, err := l.open(ctx, &p.blocks[i])
+	r, err := l.open(ctx, &p.blocks[i], l.src.BlockData)
 	if err != nil {
 		return nil, err
 	}

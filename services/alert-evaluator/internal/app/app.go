@@ -32,6 +32,8 @@ const (
 	closeTimeout = 8 * time.Second
 	commitEvery  = 250 * time.Millisecond // a tick: what nobody else has committed meanwhile
 	globalEvery  = 250 * time.Millisecond
+	takeTimeout  = 2 * time.Minute // to go through all cells since the last snapshot again, on a machine that is busy
+	renewEvery   = time.Second     // a third of the shard's lease
 	lagEvery     = 5 * time.Second
 )
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/logmill/logmill/services/alert-evaluator/internal/event"
@@ -38,9 +39,9 @@ func (g *global) setMine(mine bool) {
 
 // round takes the shard if nobody has it, and takes it as far as all partitions have come.
 func (g *global) round(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
-	defer cancel()
 	if g.eval == nil {
+		ctx, cancel := context.WithTimeout(ctx, takeTimeout)
+		defer cancel()
 		if err := g.take(ctx); err != nil {
 			g.ps.log.Warn().Err(err).Msg("taking the shard of global rules")
 			return
@@ -49,6 +50,9 @@ func (g *global) round(ctx context.Context) {
 	if g.eval == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, dbTimeout)
+	defer cancel()
+	defer g.keep(ctx, g.state)()
 	if err := g.step(ctx); err != nil {
 		if ctx.Err() == nil {
 			g.ps.log.Warn().Err(err).Msg("a step of the global rules")
@@ -62,12 +66,31 @@ func (g *global) round(ctx context.Context) {
 	}
 }
 
+// keep says, until stop is called, that the shard's owner lives: what it does may take longer than the lease, and whoever took the shard from it
+// would have to do it all again, and lose it in the same way.
+func (g *global) keep(ctx context.Context, st store.Global) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		every(ctx, renewEvery, func(ctx context.Context) {
+			if err := g.ps.store.RenewGlobal(ctx, st, g.ps.owner); err != nil && ctx.Err() == nil {
+				g.ps.log.Debug().Err(err).Msg("renewing the lease of the global shard")
+			}
+		})
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
 // take restores the engine from its snapshot and goes silently through what is committed since.
 func (g *global) take(ctx context.Context) error {
 	st, ok, err := g.ps.store.AcquireGlobal(ctx, g.ps.stream, g.ps.owner)
 	if err != nil || !ok {
 		return err
 	}
+	defer g.keep(ctx, st)()
 	e := &evaluation{place: engine.Place{Global: true}, snapshotAt: time.Now(), found: newFindings(watch.Findings{})}
 	versions, commands, seq, err := g.ps.store.Inputs(ctx, 0)
 	if err != nil {

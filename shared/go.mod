@@ -26,6 +26,7 @@ require (
 	github.com/xdg-go/scram v1.4.0
 	go.opentelemetry.io/collector/pdata v1.71.0
 	go.yaml.in/yaml/v3 v3.0.6
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require (

@@ -22,6 +22,7 @@ import (
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/mysqlx"
@@ -35,10 +36,11 @@ type Config struct {
 	Log   config.Log
 	HTTP  config.HTTP
 
-	Port     int           `env:"API_PORT" envDefault:"8080" help:"port of the REST API and the status page"`
-	MaxRows  int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
-	MaxBytes int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
-	MaxTime  time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
+	Port         int           `env:"API_PORT" envDefault:"8080" help:"port of the REST API and the status page"`
+	ServicesFile string        `env:"LOGMILL_SERVICES_FILE" help:"YAML file of the services, shown with them"`
+	MaxRows      int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
+	MaxBytes     int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
+	MaxTime      time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
 
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
@@ -105,7 +107,13 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	services, err := catalogue.Open(cfg.ServicesFile, func(err error) {
+		log.Error().Err(err).Msg("the services file cannot be read again: what was read before stays in force")
+	})
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
+	}
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 

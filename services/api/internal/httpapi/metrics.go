@@ -8,6 +8,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/metrics"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
 )
 
@@ -43,11 +44,19 @@ func (s *server) metrics(c echo.Context) error {
 	return c.JSON(http.StatusOK, metricsJSON{b.Report(top), s.Status.Lag()})
 }
 
+// serviceJSON is what a service sent and what the catalogue says of it.
+type serviceJSON struct {
+	store.Service
+	known
+}
+
+type known = catalogue.Service
+
 // servicesJSON is the answer of GET /api/services.
 type servicesJSON struct {
-	Services   []store.Service `json:"services"`
-	NextCursor string          `json:"next_cursor"` // the last name; "" at the end
-	Lag        status.Lag      `json:"lag"`
+	Services   []serviceJSON `json:"services"`
+	NextCursor string        `json:"next_cursor"` // the last name; "" at the end
+	Lag        status.Lag    `json:"lag"`
 }
 
 func (s *server) services(c echo.Context) error {
@@ -62,12 +71,15 @@ func (s *server) services(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := servicesJSON{Services: []store.Service{}, Lag: s.Status.Lag()}
+	out := servicesJSON{Services: []serviceJSON{}, Lag: s.Status.Lag()}
 	if len(found) > limit {
 		found = found[:limit]
 		out.NextCursor = found[max(0, limit-1)].Name
 	}
-	out.Services = append(out.Services, found...)
+	services, _ := s.Catalogue()
+	for _, f := range found {
+		out.Services = append(out.Services, serviceJSON{f, services.Service(f.Name)})
+	}
 	return c.JSON(http.StatusOK, out)
 }
 

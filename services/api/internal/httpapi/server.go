@@ -20,6 +20,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/shared/auth"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/obs"
@@ -43,6 +44,7 @@ type Windows interface {
 // Deps of a server.
 type Deps struct {
 	Gate      *auth.Gate
+	Catalogue func() (*catalogue.Catalogue, int)
 	Search    Searcher
 	Windows   Windows
 	Rules     Rules

@@ -17,9 +17,11 @@ import (
 	"github.com/logmill/logmill/services/collector/internal/input"
 	"github.com/logmill/logmill/services/collector/internal/lag"
 	"github.com/logmill/logmill/services/collector/internal/produce"
+	"github.com/logmill/logmill/services/collector/internal/quota"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/obs"
@@ -37,6 +39,7 @@ type Config struct {
 	Linger          time.Duration `env:"COLLECTOR_LINGER" envDefault:"50ms" help:"how long a batch waits for more lines"`
 	DeliveryTimeout time.Duration `env:"COLLECTOR_DELIVERY_TIMEOUT" envDefault:"10s" help:"how long a request waits for Kafka before 503"`
 	RawCapMB        int           `env:"RAW_CAP_MB" envDefault:"0" help:"MiB of logs.raw not yet stored at which the collector answers 429; 0 = Kafka's retention decides"`
+	ServicesFile    string        `env:"LOGMILL_SERVICES_FILE" help:"YAML file of the services: here, how much each may send"`
 	InputTopics     []string      `env:"KAFKA_INPUT_TOPICS" help:"topics that applications already have, as name[:service[:format]], comma-separated; format is auto, json, otlp or text"`
 	InputBrokers    []string      `env:"KAFKA_INPUT_BROKERS" help:"the Kafka that they are on, when it is not KAFKA_BROKERS"`
 }
@@ -94,7 +97,13 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (_ *App, err error
 	if err != nil {
 		return nil, err
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Sender: p, Guard: a.guard, Budget: body.NewBudget(int64(cfg.MemoryMB) << 20), MaxBody: int64(cfg.MaxBodyMB) << 20,
+	services, err := catalogue.Open(cfg.ServicesFile, func(err error) {
+		log.Error().Err(err).Msg("the services file cannot be read again: what was read before stays in force")
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Quotas: quota.New(services.Get, time.Now, reg), Sender: p, Guard: a.guard, Budget: body.NewBudget(int64(cfg.MemoryMB) << 20), MaxBody: int64(cfg.MaxBodyMB) << 20,
 		Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	if err := a.inputs(reg); err != nil {
 		return nil, err

@@ -67,3 +67,23 @@ func TestTokensOfServices(t *testing.T) {
 	}
 	require.Equal(t, 1, total, "of the refused request nothing is there")
 }
+
+// TestQuotas: a service over its quota is answered 429, and the others go on.
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "services.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("services: {loud: {limits: {lines_per_second: 1}}}"), 0o600))
+	url := collector(t, testkit.Kafka(t), func(c *Config) { c.ServicesFile = path })
+	line := func(service string, n int) int {
+		resp, err := http.Post(url+"/api/logs", "application/x-ndjson", strings.NewReader(strings.Repeat(`{"service":"`+service+`","message":"m"}`+"\n", n)))
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		if resp.StatusCode == 429 {
+			require.NotEmpty(t, resp.Header.Get("Retry-After"))
+		}
+		return resp.StatusCode
+	}
+	require.Equal(t, 200, line("loud", 100))
+	require.Equal(t, 429, line("loud", 1))
+	require.Equal(t, 200, line("quiet", 100))
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/logmill/logmill/services/collector/internal/body"
 	"github.com/logmill/logmill/services/collector/internal/produce"
+	"github.com/logmill/logmill/services/collector/internal/quota"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/fault"
@@ -34,6 +35,7 @@ type Deps struct {
 	Gate     *auth.Gate
 	Sender   Sender
 	Guard    Guard
+	Quotas   *quota.Quotas // nil: none
 	Budget   *body.Budget
 	MaxBody  int64 // bytes
 	Health   *obs.Health
@@ -118,6 +120,9 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	s.metrics.bytes.Add(float64(len(b.Bytes())))
 	s.metrics.reject(batch.Rejected)
 	if err := allowed(auth.CallerOf(c.Request()), batch.Records); err != nil {
+		return err
+	}
+	if err := s.Quotas.Take(batch.Records, len(b.Bytes())); err != nil {
 		return err
 	}
 	if err := s.send(c.Request().Context(), batch.Records); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/logmill/logmill/services/processor/internal/worker"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/obs"
@@ -37,7 +38,7 @@ const (
 type App struct {
 	cfg       Config
 	log       zerolog.Logger
-	catalogue *enrich.Catalogue
+	catalogue *catalogue.File
 	server    *obs.Server
 	db        *mysqlx.DB
 	clock     *mysqlx.Clock
@@ -50,7 +51,9 @@ type App struct {
 
 // New binds the listener and reads files; MySQL and Kafka may still be away.
 func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
-	catalogue, err := enrich.LoadCatalogue(cfg.ServicesFile)
+	services, err := catalogue.Open(cfg.ServicesFile, func(err error) {
+		log.Error().Err(err).Msg("the services file cannot be read again: what was read before stays in force")
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +66,7 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening for health and metrics: %w", err), db.Close())
 	}
-	a := &App{cfg: cfg, log: log, catalogue: catalogue, server: server, db: db, clock: mysqlx.NewClock(), health: health,
+	a := &App{cfg: cfg, log: log, catalogue: services, server: server, db: db, clock: mysqlx.NewClock(), health: health,
 		registry: reg, metrics: worker.NewMetrics(reg), lag: newLag(reg)}
 	a.health.Add("mysql", db.Ping)
 	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
@@ -149,7 +152,7 @@ func (a *App) partitions(ctx context.Context, st *store.Store, client *bus.Clien
 	log := kafkaLog{client}
 	owner := ownerName()
 	wcfg := worker.Config{Owner: owner, Pipeline: pipeline.Config{Partitions: n, MaxLate: a.cfg.MaxLate,
-		Enrich: enrich.Config{Env: a.cfg.Env, Catalogue: a.catalogue}}}
+		Enrich: enrich.Config{Env: a.cfg.Env}, Catalogue: a.catalogue.Get}}
 	wdeps := worker.Deps{Progress: st, Blocks: st, Windows: st, Log: log, Enriched: blocks, Dead: dead, Decode: worker.DecodeBlock, Now: a.now(),
 		Metrics: a.metrics, Logger: a.log}
 	parts := handle.NewPartitions(stream, owner, handle.Deps{Acquirer: st, Log: log, Sample: a.sampleClock, Logger: a.log,

@@ -10,13 +10,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
 // Config of an Enricher.
 type Config struct {
-	Env       string     // env of services that the catalogue gives none
-	Catalogue *Catalogue // nil = empty
+	Env       string               // env of services that the catalogue gives none
+	Catalogue *catalogue.Catalogue // nil = empty
 }
 
 // Enricher enriches records. It is not safe for concurrent use: each worker has one.
@@ -26,14 +27,15 @@ type Enricher struct {
 	inner  logrec.Record
 	pairs  []pair
 
+	known   bool   // service and owner are of a record before
 	service string // of the record before: batches are grouped by service
-	owner   Owner
+	owner   catalogue.Service
 }
 
 // New makes an Enricher.
 func New(cfg Config) *Enricher {
 	if cfg.Catalogue == nil {
-		cfg.Catalogue = &Catalogue{}
+		cfg.Catalogue = &catalogue.Catalogue{}
 	}
 	return &Enricher{cfg: cfg}
 }
@@ -41,8 +43,11 @@ func New(cfg Config) *Enricher {
 // Reset forgets the buffers that earlier records point into.
 func (e *Enricher) Reset() {
 	e.parser.Reset()
-	e.service, e.owner = "", Owner{}
+	e.known = false
 }
+
+// Use takes another catalogue.
+func (e *Enricher) Use(c *catalogue.Catalogue) { e.cfg.Catalogue, e.known = c, false }
 
 // Record fills rec. observed is when it was received, ns. Afterwards Timestamp and Level are set. Strings may point into buffers of
 // the Enricher until its next Reset.
@@ -170,8 +175,8 @@ func (e *Enricher) name(p pair) {
 
 // ownership fills team and env from the catalogue.
 func (e *Enricher) ownership(rec *logrec.Record) {
-	if rec.Service != e.service || e.owner == (Owner{}) {
-		e.service, e.owner = rec.Service, e.cfg.Catalogue.Owner(rec.Service)
+	if rec.Service != e.service || !e.known {
+		e.service, e.owner, e.known = rec.Service, e.cfg.Catalogue.Service(rec.Service), true
 		if e.owner.Env == "" {
 			e.owner.Env = e.cfg.Env
 		}

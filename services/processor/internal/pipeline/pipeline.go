@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/logmill/logmill/services/processor/internal/enrich"
+	"github.com/logmill/logmill/services/processor/internal/redact"
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -19,7 +21,8 @@ type Config struct {
 	Partitions int32 // of logs.raw: decides which services are at home here
 	MaxLate    time.Duration
 	Enrich     enrich.Config
-	ZstdLevel  int // of blocks; 0 = the block package's default
+	Catalogue  func() (c *catalogue.Catalogue, version int) // of services and redaction; nil: Enrich's, and nothing is redacted
+	ZstdLevel  int                                          // of blocks; 0 = the block package's default
 }
 
 // Message is one message of logs.raw.
@@ -46,6 +49,7 @@ type Stats struct {
 	Unevaluated [reasonsEnd]int
 	Misplaced   int // records of services that are at home on another partition
 	Rejected    int
+	Redacted    map[string]int // finds, by redaction
 }
 
 // Output is what Finish makes. Records are sorted as in the block and live until the next Begin; the block is the caller's to keep.
@@ -62,6 +66,8 @@ type Output struct {
 type Pipeline struct {
 	cfg      Config
 	enricher *enrich.Enricher
+	redactor *redact.Redactor
+	version  int // of the catalogue in use
 	builder  *block.Builder
 	batch    contract.Batch
 
@@ -81,7 +87,7 @@ func New(cfg Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the block builder: %w", err)
 	}
-	return &Pipeline{cfg: cfg, enricher: enrich.New(cfg.Enrich), builder: builder}, nil
+	return &Pipeline{cfg: cfg, enricher: enrich.New(cfg.Enrich), redactor: redact.New(catalogue.Redaction{}), builder: builder}, nil
 }
 
 // noService is what no record can be of: names are UTF-8.
@@ -93,6 +99,7 @@ func (p *Pipeline) Begin(now, watermark int64) {
 	p.enricher.Reset()
 	p.now, p.watermark, p.maxObserved = now, watermark, 0
 	p.dead, p.stats = nil, Stats{}
+	p.look()
 	p.service, p.away = noService, false
 }
 
@@ -138,7 +145,7 @@ func (p *Pipeline) Finish() (out Output, err error) {
 	if out.Block, err = p.builder.Build(recs); err != nil {
 		return Output{}, fmt.Errorf("building a block of %d rows: %w", len(recs), err)
 	}
-	out.MaxObserved = p.maxObserved
+	out.MaxObserved, out.Stats.Redacted = p.maxObserved, p.redactor.Take()
 	out.Watermark = nextWatermark(p.watermark, p.now, p.maxObserved)
 	return out, nil
 }
@@ -194,8 +201,23 @@ func (p *Pipeline) record(rec *logrec.Record, m Message) {
 	if late {
 		p.stats.Late++
 	}
+	if !p.redactor.Empty() {
+		p.redactor.Record(rec)
+	}
 	if p.away {
 		p.stats.Misplaced++
+	}
+}
+
+// look takes a catalogue in that has changed.
+func (p *Pipeline) look() {
+	if p.cfg.Catalogue == nil {
+		return
+	}
+	c, version := p.cfg.Catalogue()
+	if version != p.version {
+		p.version, p.redactor = version, redact.New(c.Redaction)
+		p.enricher.Use(c)
 	}
 }
 

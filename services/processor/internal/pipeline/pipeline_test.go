@@ -11,6 +11,7 @@ import (
 
 	"github.com/logmill/logmill/services/processor/internal/enrich"
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -166,4 +167,32 @@ func TestHistoryIsNeverEvaluated(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, out.Records[0].EvalTime)
 	require.Equal(t, 1, out.Stats.Unevaluated[Imported])
+}
+
+// TestWhatMustNotBeStored: redaction is done when the block is built, and a changed catalogue is in force from the next block on.
+func TestWhatMustNotBeStored(t *testing.T) {
+	t.Parallel()
+	first, err := catalogue.Parse([]byte("services: {a: {team: one}}"))
+	require.NoError(t, err)
+	next, err := catalogue.Parse([]byte("services: {a: {team: two}}\nredaction: {builtin: [card, email]}"))
+	require.NoError(t, err)
+	current, version := first, 1
+	p, err := New(Config{Partitions: 1, MaxLate: 5 * time.Minute, Catalogue: func() (*catalogue.Catalogue, int) { return current, version }})
+	require.NoError(t, err)
+	block := func() Output {
+		p.Begin(now, now-10*second)
+		p.Add(Message{Offset: 1, Value: otlp(logrec.Record{Service: "a", Message: "4111 1111 1111 1111 of ann@example.org", Observed: now})})
+		out, err := p.Finish()
+		require.NoError(t, err)
+		return out
+	}
+	out := block()
+	require.Equal(t, "one", out.Records[0].Team)
+	require.Contains(t, out.Records[0].Message, "4111")
+	current, version = next, 2
+	out = block()
+	require.Equal(t, "two", out.Records[0].Team)
+	require.Equal(t, "[card] of [email]", out.Records[0].Message)
+	require.Equal(t, map[string]int{"card": 1, "email": 1}, out.Stats.Redacted)
+	require.NotContains(t, string(out.Block.Data), "4111")
 }

@@ -15,7 +15,7 @@ type Metrics struct {
 	rows, bytes, blocks, late, misplaced, heartbeats prometheus.Counter
 	skipped, damaged, publishFailures                prometheus.Counter
 	repeated, forgotten                              prometheus.Counter
-	unevaluated, dead, epochLosses                   *prometheus.CounterVec
+	unevaluated, dead, epochLosses, redacted         *prometheus.CounterVec
 	blockRows, commitSeconds                         prometheus.Histogram
 	offset, watermark                                *prometheus.GaugeVec
 }
@@ -34,6 +34,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		forgotten:       counter("forgotten_producers_total", "Producers forgotten before their time, because too many were to be remembered."),
 		damaged:         counter("damaged_blocks_total", "Stored blocks that could not be read back for the windows."),
 		publishFailures: counter("publish_failures_total", "Tries to publish that Kafka did not take."),
+		redacted:        counters("redacted_total", "Finds that were taken out of lines before they were stored, by redaction.", "redaction"),
 		unevaluated:     counters("unevaluated_total", "Lines that alert rules never see, by reason.", "reason"),
 		dead:            counters("dead_letters_total", "Messages sent to logs.dead, by reason.", "reason"),
 		epochLosses:     counters("epoch_losses_total", "Times a partition had to be acquired again, by cause.", "cause"),
@@ -43,7 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		watermark:       gauges("watermark_seconds", "Watermark of the partition, s since the epoch."),
 	}
 	reg.MustRegister(m.rows, m.bytes, m.blocks, m.late, m.misplaced, m.heartbeats, m.skipped, m.damaged, m.publishFailures, m.repeated, m.forgotten,
-		m.unevaluated, m.dead, m.epochLosses, m.blockRows, m.commitSeconds, m.offset, m.watermark)
+		m.unevaluated, m.redacted, m.dead, m.epochLosses, m.blockRows, m.commitSeconds, m.offset, m.watermark)
 	return m
 }
 
@@ -82,6 +83,9 @@ func (m *Metrics) block(p store.Progress, out pipeline.Output) {
 	m.misplaced.Add(float64(out.Stats.Misplaced))
 	for _, why := range []pipeline.Unevaluated{pipeline.TooOld, pipeline.TooLate} {
 		m.unevaluated.WithLabelValues(why.String()).Add(float64(out.Stats.Unevaluated[why]))
+	}
+	for name, n := range out.Stats.Redacted {
+		m.redacted.WithLabelValues(name).Add(float64(n))
 	}
 }
 

@@ -44,8 +44,14 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.Concurrency, "concurrency", 4, "requests under way")
 	flag.BoolVar(&o.Gzip, "gzip", false, "compress bodies")
 	flag.DurationVar(&o.Span, "span", 0, "spread the lines' times over so long, ending now; needs --lines")
+	incident := flag.String("incident", "", "an incident of the demo for the whole run, instead of the script:\n"+loggen.Incidents())
+	steeredBy := flag.String("steered-by", "", "begin the incidents that --steer writes into this `file`, too")
+	steer := flag.String("steer", "", "send nothing: make the generator that is steered by this `file` begin --incident")
 	flag.Parse()
 	o.Token = os.Getenv("LOGMILL_TOKEN")
+	if *steer != "" {
+		return loggen.Steer(*steer, *incident)
+	}
 	newProfile, ok := loggen.Profiles[*profile]
 	if !ok {
 		return fmt.Errorf("there is no profile %q (%s)", *profile, names)
@@ -53,10 +59,31 @@ func run(ctx context.Context) error {
 	if o.Batch < 1 || o.Concurrency < 1 || o.Rate < 0 || o.Lines < 0 {
 		return errors.New("--batch and --concurrency are at least 1, --rate and --lines not negative")
 	}
-	if *out != "" {
-		return write(*out, newProfile(*seed), o)
+	p := newProfile(*seed)
+	if *incident != "" || *steeredBy != "" {
+		d, ok := p.(loggen.Director)
+		if !ok {
+			return fmt.Errorf("profile %q has no incidents", *profile)
+		}
+		if err := direct(ctx, d, *incident, *steeredBy); err != nil {
+			return err
+		}
 	}
-	return json.NewEncoder(os.Stdout).Encode(loggen.Run(ctx, newProfile(*seed), o))
+	if *out != "" {
+		return write(*out, p, o)
+	}
+	return json.NewEncoder(os.Stdout).Encode(loggen.Run(ctx, p, o))
+}
+
+// direct says what goes wrong in a run.
+func direct(ctx context.Context, d loggen.Director, incident, steeredBy string) error {
+	if steeredBy != "" {
+		go loggen.Obey(ctx, steeredBy, d, os.Stderr)
+	}
+	if incident == "" {
+		return nil
+	}
+	return d.Play(incident)
 }
 
 func write(name string, p loggen.Profile, o loggen.Options) (err error) {

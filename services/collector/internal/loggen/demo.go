@@ -13,6 +13,7 @@ type demo struct {
 	rng     *rand.Rand
 	start   time.Time
 	pending []line // of the trace under way, in order
+	director
 }
 
 func newDemo(seed uint64) *demo { return &demo{rng: rand.New(rand.NewPCG(seed, 2))} }
@@ -45,7 +46,9 @@ func (d *demo) Append(dst []byte, t time.Time) []byte {
 		}
 		l := d.pending[0]
 		d.pending = d.pending[1:]
-		if at, ok := d.incident(&l, t); ok {
+		if i := d.current(t.Sub(d.start)); i == nil {
+			return l.append(dst, t)
+		} else if at, ok := i.change(d, &l, t); ok {
 			return l.append(dst, at)
 		}
 	}
@@ -104,39 +107,4 @@ func errorStatus(status int) int {
 		return 0
 	}
 	return 503
-}
-
-// Incidents come by the clock of the run, every cycle again.
-const (
-	cycle         = 20 * time.Minute
-	burstFrom     = 4 * time.Minute // payments fails
-	burstTo       = 6 * time.Minute
-	slowFrom      = 8 * time.Minute // catalog is slow, and so are those that wait for it
-	slowTo        = 10 * time.Minute
-	silentFrom    = 12 * time.Minute // shipping says nothing
-	silentTo      = 14 * time.Minute
-	newErrorFrom  = 16 * time.Minute // an error never seen before
-	newErrorTo    = 17 * time.Minute
-	skewFrom      = 18 * time.Minute // the clock of batch-jobs is ten minutes behind
-	skew          = 10 * time.Minute
-	slowFactor    = 12
-	burstShare    = 60 // per cent
-	newErrorShare = 5
-)
-
-// incident changes a line as the script wants it; ok is false for a line that is not written.
-func (d *demo) incident(l *line, t time.Time) (at time.Time, ok bool) {
-	switch now := t.Sub(d.start) % cycle; {
-	case now >= burstFrom && now < burstTo && l.service == "payments" && d.rng.IntN(100) < burstShare:
-		l.level, l.status, l.message = "error", 502, "acquirer refused the connection: TLS handshake failed"
-	case now >= slowFrom && now < slowTo && (l.service == "catalog" || l.service == "web-gateway"):
-		l.millis *= slowFactor
-	case now >= silentFrom && now < silentTo && l.service == "shipping":
-		return t, false
-	case now >= newErrorFrom && now < newErrorTo && l.service == "inventory" && d.rng.IntN(100) < newErrorShare:
-		l.level, l.message = "fatal", "negative stock after reservation: invariant violated in ledger shard 7"
-	case now >= skewFrom && l.service == "batch-jobs":
-		return t.Add(-skew), true
-	}
-	return t, true
 }

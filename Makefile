@@ -15,7 +15,8 @@ help: ## list the targets
 build: tools-go ## build all programs into .local/bin
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/ ./migrations/cmd/migrate ./services/collector/cmd/collector ./services/collector/cmd/loggen ./services/processor/cmd/processor \
-	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./services/api/cmd/logmillctl ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker
+	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./services/api/cmd/logmillctl ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker \
+	  ./compose/e2e/cmd/alerts-consumer
 
 tools-go:
 	@command -v go >/dev/null || { echo 'Logmill needs Go 1.26: https://go.dev/dl'; exit 1; }
@@ -64,6 +65,9 @@ migrate-status: tools-go ## list migrations and when they were applied
 seed: build ## send 10,000 lines of realistic traffic to the running collector
 	$(BIN)/loggen --url http://127.0.0.1:$${COLLECTOR_PORT:-4318}/api/logs --lines 10000
 
+incident: build ## make something go wrong in the running demo: NAME=outage; without NAME, what there is
+	@$(BIN)/loggen --steer $${LOGMILL_HOME:-.local}/incident --incident "$(NAME)"
+
 run-collector: build ## run the collector alone, with the environment's servers
 	$(BIN)/collector
 
@@ -91,4 +95,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean

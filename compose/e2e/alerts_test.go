@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +37,10 @@ type follower struct {
 	stop   func()
 }
 
-// consumerProgram builds the example.
-func consumerProgram(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "alerts-consumer")
-	out, err := exec.Command("go", "build", "-o", path, "./cmd/alerts-consumer").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return path
-}
-
 // follow starts the example consumer.
-func follow(t *testing.T, program string, s *stack.Stack) *follower {
+func follow(t *testing.T, s *stack.Stack) *follower {
 	t.Helper()
-	cmd := exec.Command(program, "--json", "--brokers", strings.Join(s.Kafka.Brokers, ","))
+	cmd := exec.Command(s.Program("alerts-consumer"), "--json", "--brokers", strings.Join(s.Kafka.Brokers, ","))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -134,9 +124,8 @@ func call(t *testing.T, s *stack.Stack, method, path string, body any) map[strin
 // TestTheExampleConsumer: it sees an alert fire, acknowledged and resolved, each once, across a kill -9 of the evaluator; one that comes late
 // learns of what fires from alerts.state.
 func TestTheExampleConsumer(t *testing.T) {
-	program := consumerProgram(t)
 	onEachBroker(t, func(t *testing.T, s *stack.Stack) {
-		first := follow(t, program, s)
+		first := follow(t, s)
 		first.expect("following")
 		call(t, s, http.MethodPost, "/api/alert-rules", map[string]any{"name": "shop errors", "filter": "service = 'shop'", "condition": "COUNT(CASE WHEN level = 'error' THEN 1 END)", "threshold": 3, "time_window": "20s"})
 		deadline := time.Now().Add(time.Minute)
@@ -146,7 +135,7 @@ func TestTheExampleConsumer(t *testing.T) {
 		}
 		first.expect("firing shop errors")
 
-		second := follow(t, program, s)
+		second := follow(t, s)
 		second.expect("firing shop errors", "following")
 		active := call(t, s, http.MethodGet, "/api/alerts/active", nil)["alerts"].([]any)
 		require.Len(t, active, 1)
@@ -164,7 +153,7 @@ func TestTheExampleConsumer(t *testing.T) {
 			}
 			require.NotContains(t, rest, "firing shop errors")
 		}
-		third := follow(t, program, s)
+		third := follow(t, s)
 		third.expect("updated shop errors ann", "following", "resolved shop errors ann")
 	})
 }

@@ -362,6 +362,9 @@ func (s *Stack) launch(name string, p *proc) error {
 	return nil
 }
 
+// Program is the path of a program that `make build` built.
+func (s *Stack) Program(name string) string { return filepath.Join(s.bin, name) }
+
 func (s *Stack) log(name string) string { return filepath.Join(s.dir, name+".log") }
 
 // Signal sends a signal to a service.

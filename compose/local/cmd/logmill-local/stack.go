@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -9,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/logmill/logmill/compose/local/internal/demo"
 	"github.com/logmill/logmill/compose/local/internal/supervise"
 )
 
@@ -28,7 +31,7 @@ const devCapMB = 300
 
 // up starts all, in the order in which they need each other.
 func (s *stack) up(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.kafka, s.mysql, s.migrate, s.services, s.generator} {
+	for _, step := range []func(context.Context) error{s.kafka, s.mysql, s.migrate, s.services, s.rules, s.generator} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -172,27 +175,69 @@ func (s *stack) services(ctx context.Context) error {
 	return nil
 }
 
+// rules switches the sample rules on: the generator's incidents make them fire.
+func (s *stack) rules(ctx context.Context) error {
+	if s.GeneratorRate == 0 {
+		return nil
+	}
+	names, err := demo.EnableRules(ctx, s.url(s.APIPort))
+	if err != nil {
+		say("the sample rules could not be switched on: %v", err) // everything else works without them
+	}
+	if len(names) > 0 {
+		say("switched on %d sample rules: %s", len(names), strings.Join(names, ", "))
+	}
+	return nil
+}
+
+func (*stack) url(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
+
+// incident is the file through which the generator is told what shall go wrong.
+func (s *stack) incident() string { return filepath.Join(s.Home, "incident") }
+
 func (s *stack) generator(ctx context.Context) error {
 	if s.GeneratorRate == 0 {
 		return nil
 	}
 	return s.home.Start(ctx, supervise.Child{Name: "generator", Path: filepath.Join(s.bin, "loggen"), Ends: true,
-		Args: []string{"--url", fmt.Sprintf("http://127.0.0.1:%d/api/logs", s.CollectorPort), "--rate", strconv.Itoa(s.GeneratorRate), "--batch", "200"}})
+		Args: []string{"--url", s.url(s.CollectorPort) + "/api/logs", "--rate", strconv.Itoa(s.GeneratorRate), "--batch", "200", "--steered-by", s.incident()}})
 }
 
 func (s *stack) announce(d time.Duration) {
-	api, collector := fmt.Sprintf("http://127.0.0.1:%d", s.APIPort), fmt.Sprintf("http://127.0.0.1:%d", s.CollectorPort)
+	api, collector := s.url(s.APIPort), s.url(s.CollectorPort)
 	say("everything runs, after %.1f s", d.Seconds())
 	fmt.Printf(`
   status page   %s/
   send a line   curl -d '{"service":"shop","level":"error","message":"hello from curl"}' %s/api/logs
   find it       curl '%s/api/logs?service=shop&limit=5'
   metrics       curl '%s/api/metrics'
+  what fires    curl '%s/api/alerts/active'
+  alerts live   %s
   OTLP/HTTP     %s/v1/logs
   logs, pids    %s/log, %s/run
-
+%s
 Ctrl-C stops everything.
-`, api, collector, api, api, collector, s.Home, s.Home)
+`, api, collector, api, api, api, s.consumer(), collector, s.Home, s.Home, s.incidents())
+}
+
+// incidents says how to make something go wrong, when there is somebody to do it.
+func (s *stack) incidents() string {
+	if s.GeneratorRate == 0 {
+		return ""
+	}
+	return `
+Incidents come by themselves, the first after a minute; each makes one or more of the sample rules fire.
+  one by hand   make incident NAME=outage      (without NAME: what there is)
+`
+}
+
+// consumer is the example consumer's command line.
+func (s *stack) consumer() string {
+	line := filepath.Join(s.bin, "alerts-consumer") + " --brokers " + cmp.Or(os.Getenv("KAFKA_BROKERS"), net.JoinHostPort("127.0.0.1", strconv.Itoa(s.KafkaPort)))
+	if prefix := os.Getenv("KAFKA_TOPIC_PREFIX"); prefix != "" {
+		line += " --prefix " + prefix
+	}
+	return line
 }
 
 // free tells whether a port can be listened on.

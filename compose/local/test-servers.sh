@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real servers that tests share: MySQL and a one-node Kafka, started once and kept until `down`; and programs that tests start themselves.
 #   usage: test-servers.sh up mysql|kafka    start it if it is not up; print KEY=VALUE lines (where it is)
-#          test-servers.sh up alertmanager   fetch Debian's Alertmanager the first time; print PROGRAM=its path
+#          test-servers.sh up alertmanager|prometheus    fetch Debian's program the first time; print PROGRAM=its path
 #          test-servers.sh down              stop both servers
 #   env:   LOGMILL_TEST_HOME (default .local/test of the repository)
 #          LOGMILL_TEST_MYSQL_PORT (23306)  LOGMILL_TEST_KAFKA_PORT (29092)
@@ -21,6 +21,7 @@ up() {
   case $1 in
     mysql) mysql all 9>&- >&2; echo MYSQL_HOST=127.0.0.1; echo "MYSQL_PORT=$mysql_port" ;;
     alertmanager) echo "PROGRAM=$(bash "$here/debian-program.sh" "$home/alertmanager" prometheus-alertmanager usr/bin/prometheus-alertmanager 9>&-)" ;;
+    prometheus) echo "PROGRAM=$(bash "$here/debian-program.sh" "$home/prometheus" prometheus usr/bin/prometheus 9>&-)" ;;
     kafka) kafka start 9>&- >&2; echo "KAFKA_BROKERS=127.0.0.1:$kafka_port" ;;
     *) echo "test-servers.sh: unknown server $1" >&2; return 2 ;;
   esac

@@ -46,6 +46,12 @@ func Alertmanager(t testing.TB) string {
 	return servers(t, "alertmanager")["PROGRAM"]
 }
 
+// Prometheus is the path of Debian's Prometheus, likewise.
+func Prometheus(t testing.TB) string {
+	t.Helper()
+	return servers(t, "prometheus")["PROGRAM"]
+}
+
 var (
 	startedMu sync.Mutex
 	started   = map[string]map[string]string{}

@@ -53,13 +53,16 @@ type Relay struct {
 	senders map[string]Sender
 	live    map[string]bool // the outbox was empty once: what is withheld and still fires has been said
 	sent    *prometheus.CounterVec
+	delay   prometheus.Histogram
 }
 
 // New makes a relay.
 func New(d Deps, reg prometheus.Registerer) *Relay {
 	r := &Relay{Deps: d, wake: make(chan struct{}, 1), senders: map[string]Sender{}, live: map[string]bool{}}
 	r.sent = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_evaluator_relayed_total", Help: "Events of the outbox, by what became of them: sent, or withheld as history."}, []string{"outcome"})
-	reg.MustRegister(r.sent)
+	r.delay = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "logmill_evaluator_alert_delay_seconds", Help: "From the event time that decided an event to its being on alerts.fired.",
+		Buckets: []float64{0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300}})
+	reg.MustRegister(r.sent, r.delay)
 	return r
 }
 
@@ -143,6 +146,9 @@ func (r *Relay) some(ctx context.Context, source string) (int, error) {
 	}
 	if err := r.send(ctx, source, fresh); err != nil {
 		return 0, err
+	}
+	for _, p := range fresh {
+		r.delay.Observe(max(0, r.Now().Sub(time.Unix(0, p.Tick)).Seconds())) // an early event is there before its tick is over
 	}
 	r.sent.WithLabelValues("sent").Add(float64(len(fresh)))
 	r.sent.WithLabelValues("withheld").Add(float64(len(withheld)))

@@ -135,7 +135,7 @@ func (r *Relay) some(ctx context.Context, source string) (int, error) {
 	var fresh []store.Pending
 	var withheld []int64
 	for _, p := range pending {
-		if r.Now().Sub(time.Unix(0, p.Tick)) > r.MaxAge {
+		if r.historical(p) {
 			withheld = append(withheld, p.Seq)
 		} else {
 			fresh = append(fresh, p)
@@ -153,6 +153,16 @@ func (r *Relay) some(ctx context.Context, source string) (int, error) {
 	r.sent.WithLabelValues("sent").Add(float64(len(fresh)))
 	r.sent.WithLabelValues("withheld").Add(float64(len(withheld)))
 	return len(pending), r.Outbox.Mark(ctx, r.Stream, source, pending[len(pending)-1].Seq, withheld)
+}
+
+// historical tells whether an event is too old to be news: older than MaxAge, and than its rule's window, which may be what made it late to be decided.
+func (r *Relay) historical(p store.Pending) bool {
+	age := r.Now().Sub(time.Unix(0, p.Tick))
+	if age <= r.MaxAge {
+		return false
+	}
+	e, err := contract.ParseAlert(p.Event)
+	return err != nil || age > time.Duration(e.Data.Window.Seconds)*time.Second
 }
 
 // fenced reads events when every other relay of the source is fenced already. Read before, they might be sent behind newer ones that another

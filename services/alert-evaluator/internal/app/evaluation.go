@@ -16,11 +16,7 @@ import (
 	"github.com/logmill/logmill/shared/rule/engine"
 )
 
-const (
-	stepEvery     = 250 * time.Millisecond // a watermark that nobody waits for is stored this often
-	snapshotEvery = time.Minute            // what is read again after a crash …
-	snapshotRows  = 1_000_000              // … and at most this much of it
-)
+const stepEvery = 250 * time.Millisecond // a watermark that nobody waits for is stored this often
 
 // evaluation is a partition's engine and what it has decided since the last commit.
 type evaluation struct {
@@ -37,11 +33,10 @@ type evaluation struct {
 	stuck    bool // the last commit failed
 	caughtUp bool // all that was committed before has been gone through
 
-	found      findings
-	rows       int // since the snapshot
-	snapshotAt time.Time
-	steppedAt  time.Time
-	stands     standing
+	found     findings
+	save      saving
+	steppedAt time.Time
+	stands    standing
 }
 
 // decided is an event and where it was decided.
@@ -52,12 +47,12 @@ type decided struct {
 
 // recall rebuilds a partition's engine from its snapshot. Reading begins there; what is committed already is gone through again, silently.
 func (ps *partitions) recall(ctx context.Context, p store.Partition) (*evaluation, follow.Position, error) {
-	e := &evaluation{place: engine.Place{Partition: p.Partition, Partitions: ps.parts}, snapshotAt: time.Now(), out: p.OutSeq, found: newFindings(p.Findings)}
+	e := &evaluation{place: engine.Place{Partition: p.Partition, Partitions: ps.parts}, save: newSaving(), out: p.OutSeq, found: newFindings(p.Findings)}
 	snap, ok, err := ps.store.Snapshot(ctx, p.Stream, store.SourceOf(p.Partition))
 	if err != nil {
 		return nil, p.Position, err
 	}
-	versions, commands, seq, err := ps.store.Inputs(ctx, 0)
+	versions, commands, seq, err := ps.inputs.all(ctx, ps.store)
 	if err != nil {
 		return nil, p.Position, err
 	}
@@ -102,14 +97,12 @@ func (e *evaluation) fold(r *block.Reader, partition int32) error {
 		return nil
 	}
 	err := errors.Join(e.eng.Fold(r, partition), e.misplace(r))
-	e.rows += r.Rows()
 	e.keep(e.eng.Early(), -1)
 	return err
 }
 
 // foldStored takes in a block that fills a gap. Its borders may be compaction's, so nothing is decided early.
 func (e *evaluation) foldStored(r *block.Reader, partition int32) error {
-	e.rows += r.Rows()
 	return e.eng.Fold(r, partition)
 }
 
@@ -196,8 +189,8 @@ func (ps *partitions) step(ctx context.Context, p *partition) (store.Step, error
 	if len(e.partials) > 0 {
 		st.Partials, st.ToTick = engine.EncodePartials(e.partials), e.partials[len(e.partials)-1].Tick
 	}
-	if e.rows >= snapshotRows || time.Since(e.snapshotAt) >= snapshotEvery || !p.stored.Position.Begun {
-		st.Snapshot = e.eng.Snapshot()
+	if !p.stored.Position.Begun || e.save.due(ps.budget()) {
+		st.Snapshot = e.save.snapshot(e.eng)
 	}
 	return st, nil
 }
@@ -236,7 +229,7 @@ func (ps *partitions) stepped(p *partition, st store.Step) {
 	p.stored.Position, p.stored.OutSeq = st.Position, st.OutSeq
 	e.out, e.events, e.partials, e.stuck, e.steppedAt = st.OutSeq, nil, nil, false, time.Now()
 	if st.Snapshot != nil {
-		e.rows, e.snapshotAt = 0, time.Now()
+		e.save.saved()
 	}
 	if st.Findings != nil {
 		e.found.stored = string(st.Findings)

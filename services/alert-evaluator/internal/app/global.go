@@ -91,8 +91,8 @@ func (g *global) take(ctx context.Context) error {
 		return err
 	}
 	defer g.keep(ctx, st)()
-	e := &evaluation{place: engine.Place{Global: true}, snapshotAt: time.Now(), found: newFindings(watch.Findings{})}
-	versions, commands, seq, err := g.ps.store.Inputs(ctx, 0)
+	e := &evaluation{place: engine.Place{Global: true}, save: newSaving(), found: newFindings(watch.Findings{})}
+	versions, commands, seq, err := g.ps.inputs.all(ctx, g.ps.store)
 	if err != nil {
 		return err
 	}
@@ -154,8 +154,10 @@ func (g *global) step(ctx context.Context) error {
 	if err := g.learn(ctx); err != nil {
 		return err
 	}
+	began := time.Now()
 	e.eng.Merge(ps)
 	e.advance(through*engine.Tick, 0)
+	e.save.worked(began, 0)
 	st := store.Step{OutSeq: e.out, RuleSeq: e.ruleSeq, Findings: e.findings()}
 	for i := range e.events {
 		if e.events[i].ev.Kind != engine.Confirmed {
@@ -165,15 +167,15 @@ func (g *global) step(ctx context.Context) error {
 			return err
 		}
 	}
-	if time.Since(e.snapshotAt) >= snapshotEvery || since == 0 {
-		st.Snapshot = e.eng.Snapshot()
+	if since == 0 || e.save.due(g.ps.budget()) {
+		st.Snapshot = e.save.snapshot(e.eng)
 	}
 	if err := g.ps.store.CommitGlobal(ctx, g.state, through, st); err != nil {
 		return err // a change of the rules in this very moment included: the step is done again from what is stored
 	}
 	g.state.Tick, g.state.OutSeq, e.out, e.events = through, st.OutSeq, st.OutSeq, nil
 	if st.Snapshot != nil {
-		e.snapshotAt = time.Now()
+		e.save.saved()
 	}
 	if st.Findings != nil {
 		e.found.stored = string(st.Findings)

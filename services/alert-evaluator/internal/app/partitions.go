@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -49,6 +51,8 @@ type partitions struct {
 	all  map[int32]*partition
 	lost map[int32]int64 // partitions whose position the broker does not have
 
+	inputs inputs
+
 	parts  int32
 	topic  string                                                                                     // logs.raw with its prefix, for evidence
 	wake   func()                                                                                     // tells the relay that there is something to send
@@ -59,30 +63,42 @@ func (ps *partitions) hook() bus.Hook {
 	return bus.Hook{Load: ps.load, Assigned: ps.assigned, Revoked: ps.revoked, Lost: ps.lose}
 }
 
-// load takes the partitions under new epochs.
+// load takes the partitions under new epochs, as many at once as there are processors: a state is restored from its rules' texts.
 func (ps *partitions) load(ctx context.Context, _ string, parts []int32) (map[int32]int64, error) {
-	next := map[int32]int64{}
-	for _, p := range parts {
-		got, err := ps.store.Acquire(ctx, ps.stream, p, ps.owner)
-		if err != nil {
-			return nil, err
-		}
-		eval, at, err := ps.recall(ctx, got)
-		if err != nil {
-			return nil, err
-		}
-		ps.mu.Lock()
-		ps.all[p] = &partition{stored: got, at: at, eval: eval}
-		delete(ps.lost, p)
-		ps.mu.Unlock()
-		// Retention may have passed a reader that was away for long: what it missed is a gap, to be filled from MySQL.
-		start, err := ps.start(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		next[p] = max(at.NextOffset, start)
+	next, errs := make([]int64, len(parts)), make([]error, len(parts))
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		wg.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			next[i], errs[i] = ps.loadOne(ctx, p)
+		})
 	}
-	return next, nil
+	wg.Wait()
+	out := map[int32]int64{}
+	for i, p := range parts {
+		out[p] = next[i]
+	}
+	return out, errors.Join(errs...)
+}
+
+func (ps *partitions) loadOne(ctx context.Context, p int32) (next int64, err error) {
+	got, err := ps.store.Acquire(ctx, ps.stream, p, ps.owner)
+	if err != nil {
+		return 0, err
+	}
+	eval, at, err := ps.recall(ctx, got)
+	if err != nil {
+		return 0, err
+	}
+	ps.mu.Lock()
+	ps.all[p] = &partition{stored: got, at: at, eval: eval}
+	delete(ps.lost, p)
+	ps.mu.Unlock()
+	// Retention may have passed a reader that was away for long: what it missed is a gap, to be filled from MySQL.
+	start, err := ps.start(ctx, p)
+	return max(at.NextOffset, start), err
 }
 
 func (ps *partitions) assigned(c *bus.Claim) {
@@ -142,6 +158,13 @@ func (ps *partitions) owned() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// budget is how long going through the log again may take each partition, and the shard of global rules.
+func (ps *partitions) budget() time.Duration {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return recoveryBudget / time.Duration(len(ps.all)+1)
 }
 
 // mine tells whether a partition is ours, be it lost.
@@ -228,6 +251,7 @@ func (ps *partitions) follow(p *partition, h contract.Enriched, r *block.Reader,
 	replay := offset < p.stored.Position.NextOffset
 	fresh := !replay && offset >= p.told
 	p.told = max(p.told, offset+1)
+	defer p.eval.save.worked(time.Now(), h.Rows)
 	p.eval.begin(h, r)
 	switch p.at.Judge(h) {
 	case follow.Repeat:

@@ -151,14 +151,17 @@ func TestSkewedSenders(t *testing.T) {
 		w.addRule(3, t0, silent)
 		_, stop := w.run()
 		l := w.timeline()
-		senders := map[string]time.Duration{"exact": 0, "ahead": 10 * time.Minute, "behind": -10 * time.Minute, "late": -2 * time.Second}
+		senders := []struct {
+			name string
+			skew time.Duration
+		}{{"late", -2 * time.Second}, {"exact", 0}, {"ahead", 10 * time.Minute}, {"behind", -10 * time.Minute}}
 		for second := 0; second <= 60; second++ {
 			now := t0.Add(time.Duration(second) * time.Second)
 			l.quiet(now)
-			for name, skew := range senders {
-				l.log(name, now.Add(100*time.Millisecond), skew, logrec.LevelInfo, 1)
-				if second == 20 && name != "exact" || second == 40 && name == "exact" {
-					l.log(name, now.Add(300*time.Millisecond), skew, logrec.LevelError, 3)
+			for _, s := range senders {
+				l.log(s.name, now.Add(100*time.Millisecond), s.skew, logrec.LevelInfo, 1)
+				if second == 20 && s.name != "exact" || second == 40 && s.name == "exact" {
+					l.log(s.name, now.Add(300*time.Millisecond), s.skew, logrec.LevelError, 3)
 				}
 			}
 		}
@@ -167,9 +170,9 @@ func TestSkewedSenders(t *testing.T) {
 		stop()
 		require.Equal(t, map[string][]string{
 			"errors exact": {"40.5 firing condition", "51 resolved condition"},
-			"errors ahead": {"21.5 firing condition", "32 resolved condition"}, // a second after it came at most
-			"errors late":  {"20 firing condition", "30 resolved condition"},   // at the watermark, not where it says
-			"all errors":   {"20 firing condition", "32 resolved condition", "40.5 firing condition", "51 resolved condition"},
+			"errors ahead": {"21.5 firing condition", "32 resolved condition"},  // a second after it came at most
+			"errors late":  {"19.75 firing condition", "30 resolved condition"}, // at the watermark (20.1 − 0.5 s), not where it says
+			"all errors":   {"19.75 firing condition", "32 resolved condition", "40.5 firing condition", "51 resolved condition"},
 		}, got)
 	})
 }

@@ -20,6 +20,7 @@ var Services = []string{"processor", "alert-evaluator", "api"}
 // Tables is the whole schema. A system test compares it with the services' statements, and runs them under these rights.
 var Tables = []Access{
 	{Table: "stream", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
+	{Table: "request_key", Writer: "processor"},
 	{Table: "partition_progress", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "block", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "block_filter", Writer: "processor", Readers: []string{"api"}, Days: true},

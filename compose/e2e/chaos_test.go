@@ -58,6 +58,31 @@ func TestChaosOfTheDevelopmentBroker(t *testing.T) {
 	require.NotZero(t, report.Repeated, "nothing was written twice: this run has shown nothing")
 }
 
+// TestRepeatedRequests: clients send each request again under the same Idempotency-Key, to either of two collectors, until it is answered, while
+// collectors, processors and the broker are killed. Every line is there, once.
+func TestRepeatedRequests(t *testing.T) {
+	kills, seed := setting(t, "KILLS", 6), setting(t, "SEED", 1)
+	s := stack.NewOn(t, program(t, "./compose/e2e/cmd/slowbroker"))
+	s.Services(2, stack.Processor)
+	report := repeating(t, s, kills, uint64(seed))
+	t.Logf("seed %d, %d kills: %s", seed, kills, report)
+	require.True(t, report.OK(), report.String())
+	require.Equal(t, report.Sent, report.Acked, "a client gave up")
+	require.Equal(t, report.Sent, report.Stored)
+	require.NotZero(t, report.RepeatedRequests, "no request was sent twice: this run has shown nothing")
+}
+
+func repeating(t *testing.T, s *stack.Stack, kills int, seed uint64) audit.Report {
+	t.Helper()
+	s.Collector("collector-2")
+	kinds := brokerKillers(s)
+	kinds["collector-2"] = restarter(s, "collector-2")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	l := load.StartRepeating(ctx, []string{s.URL("collector") + "/api/logs", s.URL("collector-2") + "/api/logs"}, 6, seed)
+	return chaosUnder(t, s, l, cancel, kills, seed, kinds)
+}
+
 // brokerKillers are those of all processes around the embedded broker, and its own, which is hit most often.
 func brokerKillers(s *stack.Stack) map[string]killer {
 	out := killers(s)
@@ -81,7 +106,12 @@ func chaos(t *testing.T, s *stack.Stack, kills int, seed uint64, kinds map[strin
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	l := load.Start(ctx, s.URL("collector")+"/api/logs", 3, seed)
+	return chaosUnder(t, s, load.Start(ctx, s.URL("collector")+"/api/logs", 3, seed), cancel, kills, seed, kinds)
+}
+
+// chaosUnder is chaos under a load that stop ends.
+func chaosUnder(t *testing.T, s *stack.Stack, l *load.Load, stop func(), kills int, seed uint64, kinds map[string]killer) audit.Report {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 7))
 	names := sorted(kinds)
 	done := map[string]int{}
@@ -104,7 +134,7 @@ func chaos(t *testing.T, s *stack.Stack, kills int, seed uint64, kinds map[strin
 	}
 	wg.Wait()
 	pause(2 * time.Second)
-	cancel()
+	stop()
 	sent := l.Wait()
 	t.Logf("kills by kind: %v", done)
 	return settle(t, s, sent)
@@ -137,13 +167,7 @@ func killers(s *stack.Stack) map[string]killer {
 		},
 	}
 	for _, name := range []string{"collector", "processor-1", "processor-2", "alert-evaluator"} {
-		out[name] = func(down time.Duration) error {
-			if err := s.Kill(name); err != nil {
-				return err
-			}
-			pause(down)
-			return s.Restart(name)
-		}
+		out[name] = restarter(s, name)
 	}
 	var one sync.Mutex // two of three nodes down is an outage, not a failover
 	for n := range s.Nodes() {
@@ -158,6 +182,16 @@ func killers(s *stack.Stack) map[string]killer {
 		}
 	}
 	return out
+}
+
+func restarter(s *stack.Stack, name string) killer {
+	return func(down time.Duration) error {
+		if err := s.Kill(name); err != nil {
+			return err
+		}
+		pause(down)
+		return s.Restart(name)
+	}
 }
 
 func sorted(m map[string]killer) []string {
@@ -210,6 +244,13 @@ func TestMutants(t *testing.T) {
 		report := chaos(t, s, 20, 5, map[string]killer{"kafka": brokerKillers(s)["kafka"]})
 		t.Log(report)
 		require.NotEmpty(t, report.Double, "a processor that stores what comes twice was not found out")
+	})
+	t.Run("no memory of requests", func(t *testing.T) {
+		s := stack.NewOn(t, program(t, "./compose/e2e/cmd/slowbroker"))
+		s.Services(2, mutant(t, "mutant_repeats"))
+		report := repeating(t, s, 6, 6)
+		t.Log(report)
+		require.NotEmpty(t, report.Double, "a processor that stores what is sent twice was not found out")
 	})
 	t.Run("publishes first", func(t *testing.T) {
 		s := stack.New(t, 0)

@@ -32,7 +32,7 @@ func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 		have = append(have, s.Name)
 	}
 	require.ElementsMatch(t, have, documented)
-	raw := append(Identity{Sequence: 1}.Headers(), Header{Key: HeaderContentType}, Header{Key: HeaderImport})
+	raw := append(append(Identity{Sequence: 1}.Headers(), Request{Fingerprint: 1}.Headers()...), Header{Key: HeaderContentType}, Header{Key: HeaderImport})
 	require.Equal(t, keysOf(raw), keys(doc.Components.Schemas["rawHeaders"].Properties))
 	require.Equal(t, keysOf(Enriched{}.Headers()), keys(doc.Components.Schemas["enrichedHeaders"].Properties))
 	require.Equal(t, keysOf(Dead{}.Headers()), keys(doc.Components.Schemas["deadHeaders"].Properties))

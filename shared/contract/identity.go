@@ -1,15 +1,20 @@
 package contract
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 )
 
-// Headers of a logs.raw message by which a reader knows a batch that was written again. Others may produce to logs.raw too and may
+// Headers of a logs.raw message by which a reader knows a batch, or a request, that was written again. Others may produce to logs.raw too and may
 // use any names: ours are marked.
 const (
-	HeaderProducer = "logmill-producer"
-	HeaderSequence = "logmill-sequence"
+	HeaderProducer    = "logmill-producer"
+	HeaderSequence    = "logmill-sequence"
+	HeaderRequest     = "logmill-request"
+	HeaderFingerprint = "logmill-fingerprint"
 )
 
 // ProducerID names one life of one producer: whoever makes a new Kafka producer makes a new id.
@@ -48,4 +53,53 @@ func ParseIdentity(hs map[string]string) Identity {
 	}
 	i.Sequence = n
 	return i
+}
+
+// RequestKey stands for the Idempotency-Key of a request, whatever it looks like.
+type RequestKey [16]byte
+
+// KeyOf is the first half of the SHA-256 of an Idempotency-Key.
+func KeyOf(idempotencyKey string) RequestKey {
+	sum := sha256.Sum256([]byte(idempotencyKey))
+	return RequestKey(sum[:16])
+}
+
+// Request says which request, of those with an Idempotency-Key, all records of a message come from. All records of the request that are at
+// home in the partition are in this one message. A message with the zero Request has no such key.
+type Request struct {
+	Key         RequestKey
+	Fingerprint uint64 // of the request's body: the same key with another is a mistake of the sender
+}
+
+// FingerprintOf a body that was sent to a route: the first 8 bytes of the SHA-256 of both.
+func FingerprintOf(route string, body []byte) uint64 {
+	h := sha256.New()
+	h.Write(append([]byte(route), 0))
+	h.Write(body)
+	return binary.BigEndian.Uint64(h.Sum(nil))
+}
+
+// Headers are the Kafka headers, in a fixed order; none without a key.
+func (r Request) Headers() []Header {
+	if r == (Request{}) {
+		return nil
+	}
+	return []Header{{HeaderRequest, hex.EncodeToString(r.Key[:])}, {HeaderFingerprint, fmt.Sprintf("%016x", r.Fingerprint)}}
+}
+
+// ParseRequest reads the headers back. Absent or unreadable ones are none, as with ParseIdentity.
+func ParseRequest(hs map[string]string) Request {
+	var r Request
+	key, keyed := hs[HeaderRequest]
+	if !keyed || len(key) != hex.EncodedLen(len(r.Key)) {
+		return Request{}
+	}
+	if _, err := hex.Decode(r.Key[:], []byte(key)); err != nil {
+		return Request{}
+	}
+	var err error
+	if r.Fingerprint, err = strconv.ParseUint(hs[HeaderFingerprint], 16, 64); err != nil || len(hs[HeaderFingerprint]) != 16 {
+		return Request{}
+	}
+	return r
 }

@@ -23,6 +23,7 @@ const (
 	UnsupportedType             // content type or encoding
 	Overload                    // later, see RetryAfter
 	Away                        // a dependency does not answer
+	Unprocessable               // understood, and contradicts what was said before
 )
 
 // Field is one thing that is wrong with an input.
@@ -82,6 +83,11 @@ func TooLarge(format string, args ...any) *Error { return newError(TooBig, forma
 // Unsupported is a content type or encoding that is not understood.
 func Unsupported(format string, args ...any) *Error {
 	return newError(UnsupportedType, format, args...)
+}
+
+// Contradiction is an input that is well-formed and contradicts an earlier one.
+func Contradiction(format string, args ...any) *Error {
+	return newError(Unprocessable, format, args...)
 }
 
 // Overloaded asks the caller to come again after a while.

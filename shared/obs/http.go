@@ -48,6 +48,7 @@ var statuses = map[fault.Kind]int{
 	fault.Internal: http.StatusInternalServerError, fault.InvalidInput: http.StatusBadRequest, fault.Missing: http.StatusNotFound,
 	fault.Conflicting: http.StatusConflict, fault.Outdated: http.StatusPreconditionFailed, fault.Unauthenticated: http.StatusUnauthorized, fault.NotAllowed: http.StatusForbidden, fault.TooBig: http.StatusRequestEntityTooLarge,
 	fault.UnsupportedType: http.StatusUnsupportedMediaType, fault.Overload: http.StatusTooManyRequests, fault.Away: http.StatusServiceUnavailable,
+	fault.Unprocessable: http.StatusUnprocessableEntity,
 }
 
 // StatusOf is the HTTP status of an error's kind.

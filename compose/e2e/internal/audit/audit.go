@@ -26,6 +26,7 @@ type Report struct {
 	Sent, Acked, Stored int
 	UnknownStored       int // stored, though nobody was told so
 	Repeated            int // messages that logs.raw has twice
+	RepeatedRequests    int // messages of requests, with an Idempotency-Key, that logs.raw has already
 	Lost, Double        []string
 	Problems            []string // everything else that must be equal and is not
 }
@@ -34,8 +35,8 @@ type Report struct {
 func (r Report) OK() bool { return len(r.Lost)+len(r.Double)+len(r.Problems) == 0 }
 
 func (r Report) String() string {
-	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), messages twice on logs.raw %d, lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored,
-		r.UnknownStored, r.Repeated, len(r.Lost), len(r.Double), len(r.Problems), r.Problems)
+	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), messages twice on logs.raw %d and of repeated requests %d, lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored,
+		r.UnknownStored, r.Repeated, r.RepeatedRequests, len(r.Lost), len(r.Double), len(r.Problems), r.Problems)
 }
 
 // key is a window's.
@@ -225,8 +226,18 @@ func (r *Report) raw(cfg config.Kafka) error {
 	}
 	newest := map[source]int64{}
 	seen := map[source]map[int64]bool{}
+	type home struct {
+		part int32
+		contract.Request
+	}
+	requests := map[home]int{}
 	return each(cfg, contract.TopicRaw, func(part int32, headers map[string]string, _ []byte) error {
 		id := contract.ParseIdentity(headers)
+		if req := contract.ParseRequest(headers); req != (contract.Request{}) {
+			if requests[home{part, req}]++; requests[home{part, req}] > 1 {
+				r.RepeatedRequests++
+			}
+		}
 		if id.Sequence == 0 {
 			return nil
 		}

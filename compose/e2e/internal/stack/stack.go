@@ -306,6 +306,13 @@ func (s *Stack) Services(processors int, program string) {
 	}
 }
 
+// Collector starts another collector.
+func (s *Stack) Collector(name string) {
+	s.t.Helper()
+	s.Start(name, "collector", "COLLECTOR_PORT="+strconv.Itoa(s.Port(name)))
+	s.AwaitReady(name)
+}
+
 // Port is the port of a service, chosen when it is first asked for.
 func (s *Stack) Port(name string) int {
 	s.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/services/collector/internal/body"
+	"github.com/logmill/logmill/services/collector/internal/idempotency"
 	"github.com/logmill/logmill/services/collector/internal/produce"
 	"github.com/logmill/logmill/services/collector/internal/quota"
 	"github.com/logmill/logmill/shared/auth"
@@ -25,6 +26,7 @@ import (
 // Sender sends records and returns when they are safe.
 type Sender interface {
 	Send(ctx context.Context, recs []logrec.Record) error
+	SendOnce(ctx context.Context, recs []logrec.Record, req contract.Request) error
 }
 
 // Guard says whether receiving is safe.
@@ -47,13 +49,15 @@ type Deps struct {
 // Server receives logs.
 type Server struct {
 	Deps
-	metrics *metrics
-	batches sync.Pool
+	metrics  *metrics
+	batches  sync.Pool
+	requests *idempotency.Memory
 }
 
 // New makes the HTTP handler and its listener's settings.
 func New(d Deps) *http.Server {
-	s := &Server{Deps: d, metrics: newMetrics(d.Registry, d.Budget), batches: sync.Pool{New: func() any { return new(contract.Batch) }}}
+	requests := idempotency.NewMemory(d.Now)
+	s := &Server{Deps: d, metrics: newMetrics(d.Registry, d.Budget, requests), batches: sync.Pool{New: func() any { return new(contract.Batch) }}, requests: requests}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = obs.ProblemHandler(d.Log)
@@ -104,6 +108,10 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	if err := s.Guard.Check(); err != nil {
 		return err
 	}
+	key, err := idempotency.KeyOf(c.Request().Header)
+	if err != nil {
+		return err
+	}
 	b, err := body.Read(c.Request(), s.MaxBody, s.Budget)
 	if err != nil {
 		return err
@@ -114,7 +122,12 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 		batch.Reset()
 		s.batches.Put(batch)
 	}()
+	attempt, err := s.begin(c, key, b.Bytes())
+	if err != nil {
+		return err
+	}
 	if err := decode(batch, b.Bytes()); err != nil {
+		attempt.Refused()
 		return fault.Invalid(err.Error())
 	}
 	s.metrics.bytes.Add(float64(len(b.Bytes())))
@@ -125,23 +138,66 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	if err := s.Quotas.Take(batch.Records, len(b.Bytes())); err != nil {
 		return err
 	}
-	if err := s.send(c.Request().Context(), batch.Records); err != nil {
+	if err := s.sendOnce(c, attempt, batch.Records); err != nil {
 		return err
 	}
 	return answer(batch)
 }
 
-func (s *Server) send(ctx context.Context, recs []logrec.Record) error {
+// begin takes note of a request with an Idempotency-Key.
+func (s *Server) begin(c echo.Context, key string, body []byte) (*idempotency.Attempt, error) {
+	if key == "" {
+		return nil, nil
+	}
+	attempt, err := s.requests.Begin(contract.Request{Key: contract.KeyOf(key), Fingerprint: contract.FingerprintOf(c.Path(), body)})
+	if err != nil {
+		s.metrics.keyed.WithLabelValues(keyedOutcome(err)).Inc()
+	}
+	return attempt, err
+}
+
+// sendOnce sends what a request brings, unless it is safe already.
+func (s *Server) sendOnce(c echo.Context, attempt *idempotency.Attempt, recs []logrec.Record) error {
+	ctx := c.Request().Context()
+	if attempt == nil {
+		return s.send(ctx, recs, s.Sender.Send)
+	}
+	if len(recs) == 0 {
+		attempt.Refused()
+		return nil
+	}
+	if attempt.Replayed() {
+		c.Response().Header().Set(idempotency.ReplayedHeader, "true")
+		s.metrics.keyed.WithLabelValues("replayed").Inc()
+		return nil
+	}
+	err := s.send(ctx, recs, func(ctx context.Context, recs []logrec.Record) error {
+		return s.Sender.SendOnce(ctx, recs, attempt.Request())
+	})
+	switch {
+	case err == nil:
+		attempt.Answered()
+	case fault.KindOf(err) == fault.TooBig: // nothing was sent
+		attempt.Refused()
+	}
+	s.metrics.keyed.WithLabelValues(keyedOutcome(err)).Inc()
+	return err
+}
+
+func (s *Server) send(ctx context.Context, recs []logrec.Record, send func(context.Context, []logrec.Record) error) error {
 	now := s.Now().UnixNano()
 	for i := range recs {
 		if recs[i].Observed == 0 {
 			recs[i].Observed = now
 		}
 	}
-	err := s.Sender.Send(ctx, recs)
+	err := send(ctx, recs)
 	if err == nil {
 		s.metrics.accepted.Add(float64(len(recs)))
 		return nil
+	}
+	if fault.KindOf(err) == fault.TooBig {
+		return err
 	}
 	if errors.Is(err, produce.ErrDeadline) {
 		return fault.Unavailable(err, "Kafka did not acknowledge in time; some of the records may be stored")

@@ -50,8 +50,18 @@ type batch struct {
 	key       []byte
 	value     []byte
 	records   int
+	request   contract.Request // zero: records of any requests
 	tickets   []*ticket
 	begun     time.Time
+}
+
+// newBatch is what e has encoded.
+func newBatch(partition int32, e *contract.Encoder) *batch {
+	b := &batch{partition: partition, records: e.Len(), begun: time.Now(), value: e.AppendTo(nil)}
+	if service, ok := e.SingleService(); ok {
+		b.key = []byte(service)
+	}
+	return b
 }
 
 func (b *batch) settle(err error) {
@@ -113,14 +123,18 @@ func (b *batcher) tick() {
 
 // flush hands the batch over. The caller holds mu.
 func (b *batcher) flush() {
-	out := &batch{partition: b.partition, records: b.encoder.Len(), tickets: b.tickets, begun: b.begun}
-	if service, ok := b.encoder.SingleService(); ok {
-		out.key = []byte(service)
-	}
-	out.value = b.encoder.AppendTo(nil)
+	out := newBatch(b.partition, &b.encoder)
+	out.tickets, out.begun = b.tickets, b.begun
 	b.encoder.Reset()
 	b.tickets = nil
 	b.timer.Stop()
+	b.send(out)
+}
+
+// pass hands over a batch that was made elsewhere. The partition's messages are numbered in the order of this lock.
+func (b *batcher) pass(out *batch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.send(out)
 }
 

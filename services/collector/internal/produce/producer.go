@@ -75,8 +75,17 @@ func (p *Producer) Send(ctx context.Context, recs []logrec.Record) error {
 		return nil
 	}
 	t := newTicket()
-	p.distribute(recs, t)
+	for home, places := range p.homes(recs) {
+		if len(places) > 0 {
+			p.batchers[home].add(recs, places, t)
+		}
+	}
 	t.settle(nil)
+	return p.wait(ctx, t)
+}
+
+// wait for Kafka's acknowledgement of all of a request's batches.
+func (p *Producer) wait(ctx context.Context, t *ticket) error {
 	deadline := time.NewTimer(p.cfg.Deadline)
 	defer deadline.Stop()
 	select {
@@ -89,8 +98,8 @@ func (p *Producer) Send(ctx context.Context, recs []logrec.Record) error {
 	}
 }
 
-// distribute sorts the records by home partition.
-func (p *Producer) distribute(recs []logrec.Record, t *ticket) {
+// homes are the places of the records in recs, by home partition.
+func (p *Producer) homes(recs []logrec.Record) [][]int32 {
 	n := int32(len(p.batchers))
 	homes := make([][]int32, n)
 	last, home := "", int32(0)
@@ -100,11 +109,7 @@ func (p *Producer) distribute(recs []logrec.Record, t *ticket) {
 		}
 		homes[home] = append(homes[home], int32(i))
 	}
-	for h, places := range homes {
-		if len(places) > 0 {
-			p.batchers[h].add(recs, places, t)
-		}
-	}
+	return homes
 }
 
 // send hands a batch to librdkafka, which reports on events. It never blocks. Its caller is the partition's batcher, one batch at a time.
@@ -118,7 +123,7 @@ func (p *Producer) send(b *batch) {
 	err := p.client.Produce(&kafka.Message{
 		TopicPartition: kafka.TopicPartition{Topic: &p.topic, Partition: b.partition},
 		Key:            b.key, Value: b.value, Opaque: b,
-		Headers: p.client.headers(b.partition),
+		Headers: p.client.headers(b),
 	}, nil)
 	if err != nil {
 		p.metrics.failed.WithLabelValues("refused").Inc()
@@ -128,12 +133,12 @@ func (p *Producer) send(b *batch) {
 	p.metrics.inFlight.Add(float64(len(b.value)))
 }
 
-// headers of the partition's next message.
-func (c *client) headers(partition int32) []kafka.Header {
-	c.sequence[partition]++ // a message that is then refused leaves a gap, which does no harm
-	identity := contract.Identity{Producer: c.id, Sequence: c.sequence[partition]}
+// headers of a batch that is its partition's next message.
+func (c *client) headers(b *batch) []kafka.Header {
+	c.sequence[b.partition]++ // a message that is then refused leaves a gap, which does no harm
+	identity := contract.Identity{Producer: c.id, Sequence: c.sequence[b.partition]}
 	out := []kafka.Header{{Key: contract.HeaderContentType, Value: []byte(contract.ContentTypeOTLP)}}
-	for _, h := range identity.Headers() {
+	for _, h := range append(identity.Headers(), b.request.Headers()...) {
 		out = append(out, kafka.Header{Key: h.Key, Value: []byte(h.Value)})
 	}
 	return out

@@ -2,6 +2,8 @@ package produce
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/testkit"
 )
@@ -26,8 +29,8 @@ func newProducer(t *testing.T, cfg config.Kafka) *Producer {
 	return p
 }
 
-// identities are those of all messages that are on logs.raw now, by partition and in the log's order.
-func identities(t *testing.T, cfg config.Kafka) map[int32][]contract.Identity {
+// each reads all messages that are on logs.raw now.
+func each(t *testing.T, cfg config.Kafka, f func(partition int32, m *sarama.ConsumerMessage)) {
 	t.Helper()
 	end, err := testkit.BusClient(t, cfg).EndOffsets(t.Context(), contract.TopicRaw)
 	require.NoError(t, err)
@@ -36,7 +39,6 @@ func identities(t *testing.T, cfg config.Kafka) map[int32][]contract.Identity {
 	c, err := sarama.NewConsumer(cfg.Brokers, sc)
 	require.NoError(t, err)
 	defer c.Close()
-	out := map[int32][]contract.Identity{}
 	for p, e := range end {
 		if e == 0 {
 			continue
@@ -44,17 +46,28 @@ func identities(t *testing.T, cfg config.Kafka) map[int32][]contract.Identity {
 		pc, err := c.ConsumePartition(cfg.Topic(contract.TopicRaw), p, 0)
 		require.NoError(t, err)
 		for m := range pc.Messages() {
-			headers := map[string]string{}
-			for _, h := range m.Headers {
-				headers[string(h.Key)] = string(h.Value)
-			}
-			out[p] = append(out[p], contract.ParseIdentity(headers))
+			f(p, m)
 			if m.Offset+1 >= e {
 				break
 			}
 		}
 		require.NoError(t, pc.Close())
 	}
+}
+
+func headersOf(m *sarama.ConsumerMessage) map[string]string {
+	headers := map[string]string{}
+	for _, h := range m.Headers {
+		headers[string(h.Key)] = string(h.Value)
+	}
+	return headers
+}
+
+// identities are those of all messages that are on logs.raw now, by partition and in the log's order.
+func identities(t *testing.T, cfg config.Kafka) map[int32][]contract.Identity {
+	t.Helper()
+	out := map[int32][]contract.Identity{}
+	each(t, cfg, func(p int32, m *sarama.ConsumerMessage) { out[p] = append(out[p], contract.ParseIdentity(headersOf(m))) })
 	return out
 }
 
@@ -106,4 +119,41 @@ func TestANewKafkaProducerIsANewOne(t *testing.T) {
 	ids := identities(t, cfg)[contract.Home("svc-1", cfg.Partitions)]
 	require.Equal(t, []contract.Identity{{Producer: old.id, Sequence: 1}, {Producer: p.client.id, Sequence: 1}}, ids)
 	require.NotEqual(t, old.id, p.client.id)
+}
+
+// TestARequestWithAKeyHasMessagesOfItsOwn: one a home partition, beside what others send, and none when one of them would be too large.
+func TestARequestWithAKeyHasMessagesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	testkit.EachKafka(t, func(t *testing.T, cfg config.Kafka) {
+		p := newProducer(t, cfg)
+		var recs []logrec.Record
+		for i := range 300 {
+			recs = append(recs, logrec.Record{Service: fmt.Sprint("svc-", i%7), Message: strings.Repeat("m", 9000)}) // 2.7 MB: more than one batch
+		}
+		req := contract.Request{Key: contract.KeyOf("k"), Fingerprint: 7}
+		huge := append(slices.Clone(recs), record(1)...)
+		huge[300].Message = strings.Repeat("m", contract.MaxRequestBytes)
+		require.Equal(t, fault.TooBig, fault.KindOf(p.SendOnce(t.Context(), huge, req)))
+		require.NoError(t, p.Send(t.Context(), recs[:10]))
+		require.NoError(t, p.SendOnce(t.Context(), recs, req))
+		require.NoError(t, p.SendOnce(t.Context(), nil, req))
+		keyed, others := map[int32]int{}, 0
+		each(t, cfg, func(partition int32, m *sarama.ConsumerMessage) {
+			if contract.ParseRequest(headersOf(m)) == req {
+				var b contract.Batch
+				require.NoError(t, b.DecodeRaw(contract.ContentTypeOTLP, m.Value, 0))
+				require.Zero(t, keyed[partition], "two messages in partition %d", partition)
+				keyed[partition] = len(b.Records)
+				return
+			}
+			others++
+		})
+		total := 0
+		for _, n := range keyed {
+			total += n
+		}
+		require.Equal(t, 300, total)
+		require.LessOrEqual(t, others, int(cfg.Partitions))
+		require.Positive(t, others)
+	})
 }

@@ -13,4 +13,11 @@ const (
 	// MaxProducers bounds the memory, 32 bytes each, which is written with every block. A collector needs one each time it starts; beyond
 	// this many within KeepProducer the ones that have been silent for longest are forgotten, and counted.
 	MaxProducers = 1024
+
+	// HonourKey is how long an Idempotency-Key names one request, by the messages' times: what the collector's documentation promises.
+	HonourKey = 10 * time.Minute
+
+	// KeepKey is how much newer than a key's message a partition must become before the key is deleted. Beyond HonourKey it covers a message
+	// that waited in a collector for Kafka (two minutes) and clocks that differ.
+	KeepKey = HonourKey + 5*time.Minute
 )

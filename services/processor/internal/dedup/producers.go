@@ -3,6 +3,9 @@
 //
 // A producer sends to a partition in the order of its sequence, and the log keeps that order (docs/adr/0008-batch-identity.md), so the
 // highest sequence stored of each producer is all that has to be remembered: at or below it is a repeat.
+//
+// A client that got no answer sends its request again, perhaps to another collector: to Kafka that is another message of another producer. When
+// the client says so, with an Idempotency-Key, the key is remembered a partition (docs/adr/0009-idempotency-key.md).
 package dedup
 
 import (

@@ -33,13 +33,14 @@ type Message struct {
 	Import      bool // history: stored, never evaluated
 	Key, Value  []byte
 	Identity    contract.Identity // which batch it is, if its producer said so
+	Request     contract.Request  // whose records it has, if the client said so
 }
 
 // Dead is a message that could not be read, wholly or in part.
 type Dead struct {
 	Message Message
 	Reason  string // for people
-	Kind    string // for metrics: undecodable, rejected_rows, panic
+	Kind    string // for metrics: undecodable, rejected_rows, panic, idempotency_conflict
 }
 
 // Stats count what happened to the records of a block.
@@ -120,6 +121,12 @@ func (p *Pipeline) Add(m Message) {
 		p.bury(m, "rejected_rows", rejectedReason(bad))
 	}
 	p.stats.Rows = len(p.batch.Records)
+}
+
+// Refuse keeps m as dead, unread.
+func (p *Pipeline) Refuse(m Message, kind, reason string) {
+	p.stats.Bytes += len(m.Value)
+	p.bury(m, kind, reason)
 }
 
 // Full says that the block has its worth of rows or bytes.

@@ -1,5 +1,5 @@
-// Package store keeps the processor's tables in MySQL: stream, partition_progress, block (with its filter and data), log_window and
-// error_window. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
+// Package store keeps the processor's tables in MySQL: stream, partition_progress, block (with its filter and data), log_window,
+// error_window and request_key. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
 package store
 
 import (
@@ -12,7 +12,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
 
@@ -40,7 +42,8 @@ type Commit struct {
 	Watermark int64  // ns
 	Day       uint32 // of receipt, see Day
 	Block     block.Block
-	Producers []byte // memory of producers after it; nil = as before
+	Producers []byte                             // memory of producers after it; nil = as before
+	Requests  map[contract.RequestKey]dedup.Seen // with an Idempotency-Key, stored by it
 }
 
 // Day is the day of a time (ns), in days since 1970-01-01, UTC: which partition of block_data and block_filter has a block.
@@ -106,7 +109,10 @@ const insertDataSQL = `INSERT INTO block_data (block_id, day, data) VALUES (?, ?
 func (s *Store) Commit(ctx context.Context, p Progress, c Commit) (Progress, error) {
 	err := mysqlx.WithTx(ctx, s.blob, func(tx *sql.Tx) error {
 		seq, err := s.move(ctx, tx, p, c)
-		if err != nil || c.Block.Data == nil {
+		if err != nil {
+			return err
+		}
+		if err := addRequests(ctx, tx, p, c.Requests); err != nil || c.Block.Data == nil {
 			return err
 		}
 		return s.insert(ctx, tx, p, c, seq)

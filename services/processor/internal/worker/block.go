@@ -18,7 +18,7 @@ func (w *Worker) storeBlock(ctx context.Context, used int) error {
 	if err != nil {
 		return w.unstorable(ctx, used, "unbuildable", err)
 	}
-	c := store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Day: store.Day(w.deps.Now()), Block: out.Block, Producers: w.remember()}
+	c := w.remember(store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Day: store.Day(w.deps.Now()), Block: out.Block})
 	if err := w.publishDead(ctx, out.Dead); err != nil {
 		return err
 	}
@@ -60,15 +60,8 @@ func (w *Worker) commit(ctx context.Context, c store.Commit) error {
 		w.moved = time.Now()
 	}
 	w.progress = next
-	w.repeats.Stored()
+	w.once.batches.Stored()
 	return nil
-}
-
-// remember is the memory of producers as it has to be stored with the block.
-func (w *Worker) remember() []byte {
-	data, forgotten := w.repeats.Encode()
-	w.deps.Metrics.forgotten.Add(float64(forgotten))
-	return data
 }
 
 // account follows a commit: the messages are out of our hands, their records are in the windows.
@@ -79,7 +72,7 @@ func (w *Worker) account(out pipeline.Output, used int) {
 	w.busy = time.Now()
 	w.observed = max(w.observed, out.MaxObserved)
 	w.deps.Metrics.block(w.progress, out)
-	w.deps.Metrics.repeated.Add(float64(w.repeated))
+	w.deps.Metrics.repeats(w.once)
 	w.warnMisplaced(out.Stats.Misplaced)
 }
 
@@ -114,13 +107,13 @@ func (w *Worker) unstorable(ctx context.Context, used int, kind string, cause er
 		if m.Offset < w.progress.NextOffset {
 			return nil
 		}
-		w.repeats.Fresh(m.Identity, timeOf(m, w.deps.Now())) // the reload has forgotten it
+		w.once.judge(m, w.deps.Now()) // the reload has forgotten it
 	}
 	dead := []pipeline.Dead{{Message: m, Kind: kind, Reason: cause.Error()}}
 	if err := w.publishDead(ctx, dead); err != nil {
 		return err
 	}
-	if err := w.commit(ctx, store.Commit{From: m.Offset, To: m.Offset, Watermark: w.progress.Watermark, Producers: w.remember()}); err != nil {
+	if err := w.commit(ctx, w.remember(store.Commit{From: m.Offset, To: m.Offset, Watermark: w.progress.Watermark})); err != nil {
 		return err
 	}
 	w.account(pipeline.Output{Dead: dead}, 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/services/processor/internal/pipeline"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
@@ -30,6 +31,8 @@ type world struct {
 	windows  map[string]window.Row
 	errors   map[string]window.ErrorRow
 
+	requests map[contract.RequestKey]dedup.Seen
+
 	log      []pipeline.Message // logs.raw
 	sequence int64              // of the one producer
 	vacant   map[int64]bool     // offsets that hold markers
@@ -45,7 +48,8 @@ type published struct {
 }
 
 func newWorld() *world {
-	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[string]window.Row{}, errors: map[string]window.ErrorRow{}, vacant: map[int64]bool{}}
+	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[string]window.Row{}, errors: map[string]window.ErrorRow{}, vacant: map[int64]bool{},
+		requests: map[contract.RequestKey]dedup.Seen{}}
 }
 
 // send appends a message to logs.raw.
@@ -55,6 +59,16 @@ func (w *world) send(value string) {
 	w.sequence++
 	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value),
 		Identity: contract.Identity{Producer: contract.ProducerID{1}, Sequence: w.sequence}})
+}
+
+// request appends a request with an Idempotency-Key, as another collector's message each time.
+func (w *world) request(key byte, value string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sequence++
+	w.log = append(w.log, pipeline.Message{Offset: int64(len(w.log)), Time: time.Now().UnixNano(), ContentType: contract.ContentTypeJSON, Value: []byte(value),
+		Identity: contract.Identity{Producer: contract.ProducerID{2, byte(w.sequence), byte(w.sequence >> 8)}, Sequence: 1},
+		Request:  contract.Request{Key: contract.RequestKey{key}, Fingerprint: contract.FingerprintOf("", []byte(value))}})
 }
 
 // again is a broker that has forgotten the producer: it takes the newest n messages once more.
@@ -150,6 +164,7 @@ func (l *life) commit(p store.Progress, c store.Commit) (store.Progress, error) 
 		l.blocks = append(l.blocks, store.Block{From: c.From, To: c.To, PrevTo: p.PrevTo, Watermark: c.Watermark, Meta: c.Block.Meta, Data: c.Block.Data})
 		l.progress.PrevTo = c.To
 	}
+	maps.Copy(l.requests, c.Requests)
 	if c.Producers != nil {
 		l.progress.Producers = c.Producers
 	}
@@ -220,6 +235,33 @@ func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, r
 	return p, l.step("windows written")
 }
 
+func (l *life) Requests(_ context.Context, _ store.Progress, keys []contract.RequestKey) (map[contract.RequestKey]dedup.Seen, error) {
+	if err := l.step("requests"); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[contract.RequestKey]dedup.Seen{}
+	for _, k := range keys {
+		if seen, ok := l.requests[k]; ok {
+			out[k] = seen
+		}
+	}
+	return out, nil
+}
+
+func (l *life) DropRequests(_ context.Context, _ store.Progress, before int64, limit int) (n int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, seen := range l.requests {
+		if seen.At < before && n < int64(limit) {
+			delete(l.requests, k)
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (l *life) End(context.Context, int32) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,7 +305,7 @@ func (l *life) start(t *testing.T) *Worker {
 	p, err := (&life{world: l.world}).Acquire(t.Context(), 1, 0, "")
 	require.NoError(t, err)
 	cfg := Config{Owner: "test", Pipeline: pipeline.Config{Partitions: 1, MaxLate: 5 * time.Minute}}
-	deps := Deps{Progress: l, Blocks: l, Windows: l, Log: l, Enriched: l, Dead: l, Decode: decodeOutside, Now: func() int64 { return time.Now().UnixNano() },
+	deps := Deps{Progress: l, Blocks: l, Windows: l, Requests: l, Log: l, Enriched: l, Dead: l, Decode: decodeOutside, Now: func() int64 { return time.Now().UnixNano() },
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop()}
 	w, err := New(cfg, deps, p, func(int64) {})
 	require.NoError(t, err)

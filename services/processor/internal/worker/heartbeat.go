@@ -35,6 +35,7 @@ func (w *Worker) heartbeat(ctx context.Context) error {
 		return w.unstick(ctx)
 	}
 	w.stuck = time.Time{}
+	w.once.newest = max(w.once.newest, now) // nothing older waits
 	return w.beat(ctx, w.progress.NextOffset, now-int64(pipeline.WatermarkLag))
 }
 

@@ -12,12 +12,12 @@ import (
 
 // Metrics of all workers of a process.
 type Metrics struct {
-	rows, bytes, blocks, late, misplaced, heartbeats prometheus.Counter
-	skipped, damaged, publishFailures                prometheus.Counter
-	repeated, forgotten                              prometheus.Counter
-	unevaluated, dead, epochLosses, redacted         *prometheus.CounterVec
-	blockRows, commitSeconds                         prometheus.Histogram
-	offset, watermark                                *prometheus.GaugeVec
+	rows, bytes, blocks, late, misplaced, heartbeats   prometheus.Counter
+	skipped, damaged, publishFailures                  prometheus.Counter
+	forgotten                                          prometheus.Counter
+	unevaluated, dead, epochLosses, repeated, redacted *prometheus.CounterVec
+	blockRows, commitSeconds                           prometheus.Histogram
+	offset, watermark                                  *prometheus.GaugeVec
 }
 
 // NewMetrics makes and registers them.
@@ -30,7 +30,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		misplaced:       counter("misplaced_total", "Lines of services whose home is another partition; rules on those services are blind."),
 		heartbeats:      counter("heartbeats_total", "Heartbeats published."),
 		skipped:         counter("skipped_messages_total", "Messages delivered again after they were stored."),
-		repeated:        counter("repeated_messages_total", "Messages that were written to logs.raw again and dropped, by their producer's sequence."),
+		repeated:        counters("repeated_messages_total", "Messages dropped because they are stored already: a batch that a broker wrote twice, a request that a client repeated under its Idempotency-Key.", "what"),
 		forgotten:       counter("forgotten_producers_total", "Producers forgotten before their time, because too many were to be remembered."),
 		damaged:         counter("damaged_blocks_total", "Stored blocks that could not be read back for the windows."),
 		publishFailures: counter("publish_failures_total", "Tries to publish that Kafka did not take."),
@@ -87,6 +87,11 @@ func (m *Metrics) block(p store.Progress, out pipeline.Output) {
 	for name, n := range out.Stats.Redacted {
 		m.redacted.WithLabelValues(name).Add(float64(n))
 	}
+}
+
+func (m *Metrics) repeats(o once) {
+	m.repeated.WithLabelValues("batch").Add(float64(o.sameBatch))
+	m.repeated.WithLabelValues("request").Add(float64(o.sameRequest))
 }
 
 func (m *Metrics) heartbeat(p store.Progress) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
 	"github.com/logmill/logmill/shared/block"
@@ -52,15 +51,6 @@ func (w *Worker) acquire(ctx context.Context) error {
 	w.log.Info().Int64("epoch", p.Epoch).Int64("offset", p.NextOffset).Msg("partition acquired again")
 	w.progress = p
 	return nil
-}
-
-// recall reads the memory of producers. One that cannot be read must not hold up the partition: without it a batch is stored twice only if
-// the broker forgot its producer in this very moment.
-func (w *Worker) recall() {
-	var err error
-	if w.repeats, err = dedup.Load(w.progress.Producers); err != nil {
-		w.log.Error().Err(err).Msg("batches written twice are not known for a while")
-	}
 }
 
 // checkLog compares what is stored with what the broker has. A log that ends before it is another log: going on would skip its records.

@@ -2,7 +2,8 @@
 // and the windows written. Everything about exactly-once happens here and in the store's transactions:
 //
 //   - positions come from MySQL; what lies below next_offset is skipped;
-//   - a batch that was written to the log twice is dropped the second time, by a memory that is stored with the position;
+//   - a batch that was written to the log twice, or a request that its client repeated, is dropped the second time, by memories that are
+//     stored with the position;
 //   - a block is committed first and published second, and nothing new is committed before the publish is acknowledged;
 //   - after a commit that failed, or whose fate is unknown, the partition is acquired again under a new epoch and read back;
 //     messages in hand stay in hand until their offsets are known to be stored;
@@ -18,7 +19,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/services/processor/internal/pipeline"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
@@ -62,6 +62,7 @@ type Deps struct {
 	Progress Progress
 	Blocks   Blocks
 	Windows  Windows
+	Requests Requests
 	Log      Log
 	Enriched Publisher                                  // of blocks and heartbeats
 	Dead     Publisher                                  // of dead letters
@@ -89,15 +90,15 @@ type Worker struct {
 	fresh    bool // progress was just acquired: the first reload need not do it again
 	ready    bool // progress and windows are what MySQL has, and the last block is published
 	held     []pipeline.Message
-	repeats  *dedup.Producers // of the partition, as progress has it
-	repeated int              // messages of this round that were stored before
-	single   int              // so many messages are stored one by one, because together they made no block
+	once     once
+	single   int // so many messages are stored one by one, because together they made no block
 	set      *window.Set
 
 	mark     func(next int64) // tells the consumer group
 	moved    time.Time        // when the watermark last moved
 	busy     time.Time        // when a block was last stored
 	written  time.Time        // when windows were last written
+	forgot   time.Time        // when old requests were last forgotten
 	stuck    time.Time        // since when the log's end lies beyond us with nothing arriving
 	warned   time.Time        // when misplaced lines were last warned of
 	observed int64            // newest receipt stored, ns
@@ -184,6 +185,11 @@ func (w *Worker) runOnce(ctx context.Context) error {
 	if err := w.work(ctx); err != nil {
 		return err
 	}
+	if time.Since(w.forgot) >= ForgetEvery {
+		if err := w.forgetRequests(ctx); err != nil {
+			return err
+		}
+	}
 	if time.Since(w.written) >= WindowsEvery || w.set.Cells() > window.MaxCells {
 		return w.writeWindows(w.progress.NextOffset)
 	}
@@ -200,7 +206,10 @@ func (w *Worker) await(ctx context.Context) {
 }
 
 func (w *Worker) work(ctx context.Context) error {
-	used := w.fill()
+	used, err := w.fill(ctx)
+	if err != nil {
+		return err
+	}
 	if used > 0 {
 		w.stuck = time.Time{}
 		return w.storeBlock(ctx, used)
@@ -211,38 +220,30 @@ func (w *Worker) work(ctx context.Context) error {
 	return nil
 }
 
-// fill puts messages into the pipeline, those in hand first, and says how many of held are in the block.
-func (w *Worker) fill() (used int) {
+// fill puts messages in hand into the pipeline, and says how many of them are in the block.
+func (w *Worker) fill(ctx context.Context) (used int, err error) {
 	w.dropStored()
-	now := w.deps.Now()
-	w.pipe.Begin(now, w.progress.Watermark)
-	w.repeats.Begin()
-	w.repeated = 0
-	for !w.pipe.Full() && (w.single == 0 || used == 0) {
-		if used == len(w.held) && !w.takeOne() {
-			break
-		}
+	w.gather()
+	now, err := w.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for used < len(w.held) && !w.pipe.Full() && (w.single == 0 || used == 0) {
 		w.add(w.held[used], now)
 		used++
 	}
-	return used
+	return used, nil
 }
 
-// add puts a message into the block, unless it was written to the log before.
-func (w *Worker) add(m pipeline.Message, now int64) {
-	if w.repeats.Fresh(m.Identity, timeOf(m, now)) {
-		w.pipe.Add(m)
-		return
+// gather takes a block's worth in hand. What does not go into it by its number of rows stays there for the next one.
+func (w *Worker) gather() {
+	bytes := 0
+	for i := range w.held {
+		bytes += len(w.held[i].Value)
 	}
-	w.repeated++
-}
-
-// timeOf is a message's time, ns; a sender's clock that runs ahead must not make us forget.
-func timeOf(m pipeline.Message, now int64) int64 {
-	if m.Time == 0 {
-		return now
+	for bytes < pipeline.MaxBytes && len(w.held) < QueueMessages && w.takeOne() {
+		bytes += len(w.held[len(w.held)-1].Value)
 	}
-	return min(m.Time, now)
 }
 
 // takeOne moves a message that is not stored yet from the queue into held.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/services/processor/internal/dedup"
 	"github.com/logmill/logmill/services/processor/internal/pipeline"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/shared/contract"
@@ -75,7 +76,7 @@ func TestStoresAndPublishes(t *testing.T) {
 
 func TestOnceAtEveryFaultPoint(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{"commit", "committed", "acquire", "publish logs.enriched", "published", "windows", "windows written"} {
+	for _, at := range []string{"commit", "committed", "acquire", "publish logs.enriched", "published", "windows", "windows written", "requests"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -92,7 +93,12 @@ func TestOnceAtEveryFaultPoint(t *testing.T) {
 				}}
 				_, stop := l.run(t, 2)
 				for i := range 100 {
-					w.send(line(i))
+					if text := line(i); i%3 == 0 {
+						w.request(byte(i), text)
+						w.request(byte(i), text)
+					} else {
+						w.send(text)
+					}
 					time.Sleep(70 * time.Millisecond)
 					synctest.Wait()
 				}
@@ -122,6 +128,7 @@ func chaos(t *testing.T, r *rand.Rand) {
 	pick := func(n int) int { mu.Lock(); defer mu.Unlock(); return r.IntN(n) }
 	chance := func(n int) bool { return pick(n) == 0 }
 	sent := 0
+	requests := map[byte]string{}
 	var zombies []func()
 	for range 12 {
 		var dead atomic.Bool
@@ -144,6 +151,14 @@ func chaos(t *testing.T, r *rand.Rand) {
 			}
 			if chance(6) {
 				w.again(1 + pick(6))
+			}
+			if chance(3) { // a client that repeats what may be stored: the body is known by its number
+				key := byte(pick(40))
+				if body := requests[key]; body == "" {
+					requests[key] = line(sent)
+					sent++
+				}
+				w.request(key, requests[key])
 			}
 			time.Sleep(time.Duration(pick(120)) * time.Millisecond)
 			synctest.Wait()
@@ -206,7 +221,7 @@ func TestABatchThatIsWrittenTwiceIsStoredOnce(t *testing.T) {
 		w.send(line(2))
 		settle(t, w)
 		stop()
-		require.EqualValues(t, 5, testutil.ToFloat64(worker.deps.Metrics.repeated))
+		require.EqualValues(t, 5, testutil.ToFloat64(worker.deps.Metrics.repeated.WithLabelValues("batch")))
 		worker, stop = (&life{world: w}).run(t, 0)
 		w.again(8)
 		w.send("garbage")
@@ -214,9 +229,64 @@ func TestABatchThatIsWrittenTwiceIsStoredOnce(t *testing.T) {
 		w.send(line(3))
 		settle(t, w)
 		stop()
-		require.EqualValues(t, 9, testutil.ToFloat64(worker.deps.Metrics.repeated))
+		require.EqualValues(t, 9, testutil.ToFloat64(worker.deps.Metrics.repeated.WithLabelValues("batch")))
 		require.Len(t, w.dead, 1)
 		requireExact(t, w, 4)
+	})
+}
+
+// TestARequestIsStoredOnce: repeated in one block, in the next, after another process has taken over; a key that is used for another body is
+// not stored, and not lost; after ten minutes it may be used again.
+func TestARequestIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		a, b := line(0), line(1)
+		w.request(1, a)
+		w.request(1, a)
+		w.request(2, b)
+		worker, stop := (&life{world: w}).run(t, 0)
+		settle(t, w)
+		w.request(2, b)
+		time.Sleep(9 * time.Minute)
+		w.request(1, a)
+		settle(t, w)
+		stop()
+		require.EqualValues(t, 3, testutil.ToFloat64(worker.deps.Metrics.repeated.WithLabelValues("request")))
+		worker, stop = (&life{world: w}).run(t, 0)
+		w.request(1, a)
+		w.request(1, b)
+		settle(t, w)
+		require.Len(t, w.dead, 1)
+		require.Equal(t, b, string(w.dead[0].data))
+		require.Contains(t, w.dead[0].headers["error"], "idempotency_conflict")
+		requireExact(t, w, 2)
+		time.Sleep(time.Minute)
+		c := line(2)
+		w.request(1, c)
+		settle(t, w)
+		stop()
+		require.EqualValues(t, 1, testutil.ToFloat64(worker.deps.Metrics.repeated.WithLabelValues("request")))
+		require.Len(t, w.dead, 1)
+		requireExact(t, w, 3)
+	})
+}
+
+func TestOldRequestsAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		_, stop := (&life{world: w}).run(t, 0)
+		w.request(1, line(0))
+		settle(t, w)
+		time.Sleep(dedup.KeepKey)
+		w.request(2, line(1))
+		settle(t, w)
+		time.Sleep(2 * ForgetEvery) // heartbeats only
+		synctest.Wait()
+		stop()
+		require.Len(t, w.requests, 1)
+		require.Contains(t, w.requests, contract.RequestKey{2})
 	})
 }
 

@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/logmill/logmill/services/processor/internal/dedup"
+	"github.com/logmill/logmill/services/processor/internal/pipeline"
+	"github.com/logmill/logmill/services/processor/internal/store"
+	"github.com/logmill/logmill/shared/contract"
+)
+
+// Requests are the requests with an Idempotency-Key that MySQL remembers.
+type Requests interface {
+	Requests(ctx context.Context, p store.Progress, keys []contract.RequestKey) (map[contract.RequestKey]dedup.Seen, error)
+	DropRequests(ctx context.Context, p store.Progress, before int64, limit int) (dropped int64, err error)
+}
+
+// once tells messages that are stored already from new ones.
+type once struct {
+	batches  *dedup.Producers
+	requests dedup.Requests
+	newest   int64 // time of the newest message, ns: what is forgotten lies that far behind it
+
+	sameBatch, sameRequest int // messages of this round that were stored before
+}
+
+func (o *once) begin(stored map[contract.RequestKey]dedup.Seen) {
+	o.batches.Begin()
+	o.requests.Begin(stored)
+	o.sameBatch, o.sameRequest = 0, 0
+}
+
+// judge a message; a new one is in the block's memory from now on.
+func (o *once) judge(m pipeline.Message, now int64) dedup.Verdict {
+	at := timeOf(m, now)
+	o.newest = max(o.newest, at)
+	if !o.batches.Fresh(m.Identity, at) {
+		o.sameBatch++
+		return dedup.Repeat
+	}
+	v := o.requests.Judge(m.Request, at)
+	if v == dedup.Repeat {
+		o.sameRequest++
+	}
+	return v
+}
+
+// timeOf is a message's time, ns; a sender's clock that runs ahead must not make us forget.
+func timeOf(m pipeline.Message, now int64) int64 {
+	if m.Time == 0 {
+		return now
+	}
+	return min(m.Time, now)
+}
+
+// begin starts a block: what MySQL remembers of the requests in hand is asked for at once, and not at all when none has a key.
+func (w *Worker) begin(ctx context.Context) (now int64, err error) {
+	stored, err := w.storedRequests(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now = w.deps.Now()
+	w.once.begin(stored)
+	w.pipe.Begin(now, w.progress.Watermark)
+	return now, nil
+}
+
+func (w *Worker) storedRequests(ctx context.Context) (map[contract.RequestKey]dedup.Seen, error) {
+	var keys []contract.RequestKey
+	for i := range w.held {
+		if r := w.held[i].Request; r != (contract.Request{}) {
+			keys = append(keys, r.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	db, cancel := database(ctx)
+	defer cancel()
+	return w.deps.Requests.Requests(db, w.progress, keys)
+}
+
+// add puts a message into the block, unless it is stored already.
+func (w *Worker) add(m pipeline.Message, now int64) {
+	switch w.once.judge(m, now) {
+	case dedup.New:
+		w.pipe.Add(m)
+	case dedup.Conflict:
+		w.pipe.Refuse(m, "idempotency_conflict", "the Idempotency-Key of this request was used for another one less than ten minutes before")
+	}
+}
+
+// remember adds to a commit what has to be remembered with it.
+func (w *Worker) remember(c store.Commit) store.Commit {
+	data, forgotten := w.once.batches.Encode()
+	w.deps.Metrics.forgotten.Add(float64(forgotten))
+	c.Producers, c.Requests = data, w.once.requests.Added()
+	return c
+}
+
+// recall reads the memory of producers. One that cannot be read must not hold up the partition: without it a batch is stored twice only if
+// the broker forgot its producer in this very moment.
+func (w *Worker) recall() {
+	var err error
+	if w.once.batches, err = dedup.Load(w.progress.Producers); err != nil {
+		w.log.Error().Err(err).Msg("batches written twice are not known for a while")
+	}
+}
+
+// forgetRequests deletes keys that are not honoured any more.
+func (w *Worker) forgetRequests(ctx context.Context) error {
+	db, cancel := database(ctx)
+	defer cancel()
+	n, err := w.deps.Requests.DropRequests(db, w.progress, w.once.newest-int64(dedup.KeepKey), ForgetAtOnce)
+	if err != nil {
+		return err
+	}
+	if n < ForgetAtOnce { // else there are more: the next round goes on
+		w.forgot = time.Now()
+	}
+	return nil
+}

@@ -67,7 +67,9 @@ func headersOf(m *sarama.ConsumerMessage) map[string]string {
 func identities(t *testing.T, cfg config.Kafka) map[int32][]contract.Identity {
 	t.Helper()
 	out := map[int32][]contract.Identity{}
-	each(t, cfg, func(p int32, m *sarama.ConsumerMessage) { out[p] = append(out[p], contract.ParseIdentity(headersOf(m))) })
+	each(t, cfg, func(p int32, m *sarama.ConsumerMessage) {
+		out[p] = append(out[p], contract.ParseIdentity(headersOf(m)))
+	})
 	return out
 }
 

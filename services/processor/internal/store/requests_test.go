@@ -9,7 +9,9 @@ import (
 	"github.com/logmill/logmill/shared/contract"
 )
 
-func key(n int) contract.RequestKey { return contract.RequestKey{0xff, byte(n), byte(n >> 8), 15: '\''} }
+func key(n int) contract.RequestKey {
+	return contract.RequestKey{0xff, byte(n), byte(n >> 8), 15: '\''}
+}
 
 func TestRequestsAreRememberedWithTheBlock(t *testing.T) {
 	t.Parallel()

@@ -58,9 +58,9 @@ func ParseIdentity(hs map[string]string) Identity {
 // RequestKey stands for the Idempotency-Key of a request, whatever it looks like.
 type RequestKey [16]byte
 
-// KeyOf is the first half of the SHA-256 of an Idempotency-Key.
-func KeyOf(idempotencyKey string) RequestKey {
-	sum := sha256.Sum256([]byte(idempotencyKey))
+// KeyOf is the first half of the SHA-256 of caller, NUL, and Idempotency-Key. A caller is known by its token; without tokens all are one, "".
+func KeyOf(caller, idempotencyKey string) RequestKey {
+	sum := sha256.Sum256([]byte(caller + "\x00" + idempotencyKey))
 	return RequestKey(sum[:16])
 }
 

@@ -47,8 +47,8 @@ func TestWithoutGoodHeadersThereIsNoIdentity(t *testing.T) {
 // TestGoldenRequest pins the headers, and how keys and bodies are hashed: collectors of two versions must agree within ten minutes.
 func TestGoldenRequest(t *testing.T) {
 	t.Parallel()
-	r := Request{Key: KeyOf("8e03978e-40d5-43dd-bc93-6894a57f9324"), Fingerprint: FingerprintOf("/api/logs", []byte(`{"message":"m"}`))}
-	golden := []Header{{"logmill-request", "d77da8028f3c5a13752873cb9c7581d5"}, {"logmill-fingerprint", "938d730fc12c2c0d"}}
+	r := Request{Key: KeyOf("agent", "8e03978e-40d5-43dd-bc93-6894a57f9324"), Fingerprint: FingerprintOf("/api/logs", []byte(`{"message":"m"}`))}
+	golden := []Header{{"logmill-request", "8a506ccede392e5ce4179bf585dd0142"}, {"logmill-fingerprint", "938d730fc12c2c0d"}}
 	require.Equal(t, golden, r.Headers())
 	require.Equal(t, r, ParseRequest(byName(golden)))
 	require.NotEqual(t, r.Fingerprint, FingerprintOf("/v1/logs", []byte(`{"message":"m"}`)))

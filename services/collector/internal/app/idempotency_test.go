@@ -3,6 +3,8 @@ package app
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,4 +98,22 @@ func metrics(t *testing.T, url string) string {
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// TestARepeatOfWhatIsSafeCostsNoQuota, and a request that its service's quota refused leaves its key free.
+func TestARepeatOfWhatIsSafeCostsNoQuota(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "services.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("services: {loud: {limits: {lines_per_second: 1}}}"), 0o600))
+	url := collector(t, testkit.Kafka(t), func(c *Config) { c.ServicesFile = path })
+	loud := strings.Repeat(`{"service":"loud","message":"m"}`+"\n", 100)
+	for i := range 3 {
+		code, text, replayed := keyed(t, url+"/api/logs", "application/x-ndjson", "k1", loud)
+		require.Equal(t, http.StatusOK, code, text)
+		require.Equal(t, i > 0, replayed)
+	}
+	code, _, _ := keyed(t, url+"/api/logs", "application/x-ndjson", "k2", loud)
+	require.Equal(t, http.StatusTooManyRequests, code)
+	code, text, _ := keyed(t, url+"/api/logs", "application/x-ndjson", "k2", strings.ReplaceAll(loud, "loud", "quiet"))
+	require.Equal(t, http.StatusOK, code, text)
 }

@@ -132,10 +132,8 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	}
 	s.metrics.bytes.Add(float64(len(b.Bytes())))
 	s.metrics.reject(batch.Rejected)
-	if err := allowed(auth.CallerOf(c.Request()), batch.Records); err != nil {
-		return err
-	}
-	if err := s.Quotas.Take(batch.Records, len(b.Bytes())); err != nil {
+	if err := s.admit(c, attempt, batch.Records, len(b.Bytes())); err != nil {
+		attempt.Refused()
 		return err
 	}
 	if err := s.sendOnce(c, attempt, batch.Records); err != nil {
@@ -144,12 +142,24 @@ func (s *Server) receive(c echo.Context, decode func(*contract.Batch, []byte) er
 	return answer(batch)
 }
 
+// admit says whether the caller may send these records, now. What is stored already is admitted already.
+func (s *Server) admit(c echo.Context, attempt *idempotency.Attempt, recs []logrec.Record, bytes int) error {
+	if err := allowed(auth.CallerOf(c.Request()), recs); err != nil || attempt.Replayed() {
+		return err
+	}
+	return s.Quotas.Take(recs, bytes)
+}
+
 // begin takes note of a request with an Idempotency-Key.
 func (s *Server) begin(c echo.Context, key string, body []byte) (*idempotency.Attempt, error) {
 	if key == "" {
 		return nil, nil
 	}
-	attempt, err := s.requests.Begin(contract.Request{Key: contract.KeyOf(key), Fingerprint: contract.FingerprintOf(c.Path(), body)})
+	caller := ""
+	if by := auth.CallerOf(c.Request()); by.Proven() {
+		caller = by.Name
+	}
+	attempt, err := s.requests.Begin(contract.Request{Key: contract.KeyOf(caller, key), Fingerprint: contract.FingerprintOf(c.Path(), body)})
 	if err != nil {
 		s.metrics.keyed.WithLabelValues(keyedOutcome(err)).Inc()
 	}

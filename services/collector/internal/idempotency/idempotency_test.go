@@ -58,7 +58,7 @@ func newClock() *clock {
 }
 
 func req(key string, fingerprint uint64) contract.Request {
-	return contract.Request{Key: contract.KeyOf(key), Fingerprint: fingerprint}
+	return contract.Request{Key: contract.KeyOf("", key), Fingerprint: fingerprint}
 }
 
 func (c *clock) begin(t *testing.T, key string, fingerprint uint64) *Attempt {

@@ -132,7 +132,7 @@ func TestARequestWithAKeyHasMessagesOfItsOwn(t *testing.T) {
 		for i := range 300 {
 			recs = append(recs, logrec.Record{Service: fmt.Sprint("svc-", i%7), Message: strings.Repeat("m", 9000)}) // 2.7 MB: more than one batch
 		}
-		req := contract.Request{Key: contract.KeyOf("k"), Fingerprint: 7}
+		req := contract.Request{Key: contract.KeyOf("", "k"), Fingerprint: 7}
 		huge := append(slices.Clone(recs), record(1)...)
 		huge[300].Message = strings.Repeat("m", contract.MaxRequestBytes)
 		require.Equal(t, fault.TooBig, fault.KindOf(p.SendOnce(t.Context(), huge, req)))

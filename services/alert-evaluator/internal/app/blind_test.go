@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/services/alert-evaluator/internal/store"
@@ -97,10 +98,14 @@ func (w *world) problems() []string {
 // awaits waits for problems to be there, or to be gone.
 func (w *world) awaits(there bool, rows ...string) {
 	w.t.Helper()
-	require.Eventually(w.t, func() bool {
-		have := w.problems()
+	var have []string
+	ok := func() bool {
+		have = w.problems()
 		return !slices.ContainsFunc(rows, func(r string) bool { return slices.Contains(have, r) != there })
-	}, 2*time.Minute, 100*time.Millisecond, "%v there: %v", rows, there)
+	}
+	if !assert.Eventually(w.t, ok, time.Minute, 100*time.Millisecond) {
+		require.FailNow(w.t, "problems", "%v there: %v; have %v", rows, there, have)
+	}
 }
 
 // readiness is /readyz' status and what its check of rules says.

@@ -229,7 +229,7 @@ func versions(ctx context.Context, tx *sql.Tx, since int64) (out []engine.Versio
 			return nil, err
 		}
 		if err := json.Unmarshal(definition, &v.Rule); err != nil {
-			v.Rule = rule.Rule{} // nothing that the api wrote; it does not compile, is shown as failed, and the others go on
+			v.Rule = rule.Rule{Enabled: true} // nothing that the api wrote: it does not compile, is shown as an error, and the others go on
 		}
 		v.Rule.Normalize()
 		out = append(out, v)

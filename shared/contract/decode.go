@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -153,6 +154,8 @@ type otlpDecoder struct {
 	service   string   // service.name of the resource
 	inherited []field  // the resource's other attributes, encoded
 	own       [][]byte // attributes of the record being read, encoded
+	scope     scope
+	setter    logrec.Setter
 }
 
 // resourceLogs reads its resource first, wherever it stands.
@@ -194,7 +197,40 @@ func (d *otlpDecoder) resource(data []byte) error {
 	})
 }
 
+// scope is what instrumentation says of itself.
+type scope struct {
+	name, version string
+	attributes    []field // encoded
+}
+
+// instrumentation reads an InstrumentationScope.
+func (d *otlpDecoder) instrumentation(data []byte) error {
+	return each(data, func(f field) error {
+		switch {
+		case f.wire != wireBytes:
+		case f.tag == 1:
+			d.scope.name = text(f.data)
+		case f.tag == 2:
+			d.scope.version = text(f.data)
+		case f.tag == 3:
+			d.scope.attributes = append(d.scope.attributes, f)
+		}
+		return nil
+	})
+}
+
+// scopeLogs reads its scope first, wherever it stands.
 func (d *otlpDecoder) scopeLogs(data []byte) error {
+	d.scope = scope{attributes: d.scope.attributes[:0]}
+	err := each(data, func(f field) error {
+		if f.tag == 1 && f.wire == wireBytes {
+			return d.instrumentation(f.data)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for len(data) > 0 {
 		f, rest, err := next(data)
 		if err != nil {
@@ -217,18 +253,17 @@ func (d *otlpDecoder) record(data []byte) error {
 	r := d.b.grow()
 	r.SrcRow, r.Service = d.row, d.service
 	d.row++
+	d.setter.Begin(r)
 	rejected, err := d.fields(data, r)
 	if err != nil {
 		return err
 	}
-	for _, f := range d.inherited {
-		refused, err := d.attribute(f.data, r)
-		if err != nil {
-			return err
-		}
-		if refused != nil {
-			rejected = refused
-		}
+	refused, err := d.around()
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		rejected = refused
 	}
 	if rejected == nil {
 		rejected = logrec.Validate(r)
@@ -238,6 +273,43 @@ func (d *otlpDecoder) record(data []byte) error {
 		d.b.Records = d.b.Records[:len(d.b.Records)-1]
 	}
 	return nil
+}
+
+// Names of what OTLP says of a scope, as Loki stores them; its attributes keep their own.
+const (
+	scopeName    = "scope_name"
+	scopeVersion = "scope_version"
+)
+
+// around sets what is said of the record's scope, and then of its resource. The record's own word stands: of the same name, theirs gets a prefix.
+func (d *otlpDecoder) around() (refused, err error) {
+	d.setter.Farther("scope.")
+	if d.scope.name != "" {
+		refused = d.setter.Set(scopeName, logrec.Value{Text: d.scope.name})
+	}
+	if d.scope.version != "" && refused == nil {
+		refused = d.setter.Set(scopeVersion, logrec.Value{Text: d.scope.version})
+	}
+	no, err := d.attributes(d.scope.attributes)
+	if err != nil {
+		return nil, err
+	}
+	d.setter.Farther("resource.")
+	last, err := d.attributes(d.inherited)
+	return cmp.Or(last, no, refused), err
+}
+
+func (d *otlpDecoder) attributes(fields []field) (refused, err error) {
+	for _, f := range fields {
+		no, err := d.attribute(f.data)
+		if err != nil {
+			return nil, err
+		}
+		if no != nil {
+			refused = no
+		}
+	}
+	return refused, nil
 }
 
 // fields tells a record that is refused apart from a message that is damaged. The fields that OTLP has a place for come before the
@@ -284,8 +356,9 @@ func (d *otlpDecoder) bodyAndAttributes(body []byte, r *logrec.Record) (refused,
 	if refused, err = d.body(body, r); err != nil {
 		return nil, err
 	}
+	d.setter.Farther("") // a field of the body is not displaced by an attribute
 	for _, data := range d.own {
-		no, err := d.attribute(data, r)
+		no, err := d.attribute(data)
 		if err != nil {
 			return nil, err
 		}
@@ -334,7 +407,7 @@ func allZero(b []byte) bool {
 	return true
 }
 
-func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err error) {
+func (d *otlpDecoder) attribute(data []byte) (refused, err error) {
 	key, value, err := keyValue(data)
 	if err != nil {
 		return nil, err
@@ -344,9 +417,9 @@ func (d *otlpDecoder) attribute(data []byte, r *logrec.Record) (refused, err err
 		return nil, err
 	}
 	if name, isJSON := strings.CutSuffix(key, jsonSuffix); isJSON && name != "" && v.Kind == logrec.TextValue && isValidJSON(v.Text) {
-		return r.SetAttribute(name, logrec.Value{Kind: logrec.RawValue, Text: v.Text}), nil
+		return d.setter.Attribute(name, logrec.Value{Kind: logrec.RawValue, Text: v.Text}), nil
 	}
-	return r.Set(key, v), nil
+	return d.setter.Set(key, v), nil
 }
 
 // isValidJSON keeps other producers from passing off any text as JSON by our mark: it is stored and answered as it stands.
@@ -376,7 +449,7 @@ func (d *otlpDecoder) body(data []byte, r *logrec.Record) (refused, err error) {
 		return nil, err
 	}
 	if f.tag == 6 { // kvlist_value
-		return d.bodyMap(f.data, r)
+		return d.bodyMap(f.data)
 	}
 	v, _, err := anyValue(data)
 	if err != nil {
@@ -389,12 +462,12 @@ func (d *otlpDecoder) body(data []byte, r *logrec.Record) (refused, err error) {
 	return r.Set("message", v), nil
 }
 
-func (d *otlpDecoder) bodyMap(data []byte, r *logrec.Record) (refused, err error) {
+func (d *otlpDecoder) bodyMap(data []byte) (refused, err error) {
 	err = each(data, func(f field) error {
 		if f.tag != 1 || f.wire != wireBytes {
 			return nil
 		}
-		no, err := d.attribute(f.data, r)
+		no, err := d.attribute(f.data)
 		if no != nil {
 			refused = no
 		}

@@ -97,7 +97,7 @@ func (p *Parser) lines(s []byte, emit Emit) {
 	for i := space(s, 0); i < len(s); {
 		line += bytes.Count(s[counted:i], newline)
 		counted = i
-		next, err := p.line(s, i)
+		next, err := p.line(s, i, line)
 		if !p.hand(line, err, emit) {
 			return
 		}
@@ -107,22 +107,67 @@ func (p *Parser) lines(s []byte, emit Emit) {
 
 var newline = []byte{'\n'}
 
-// line reads the object at s[i]; after a syntax error next is the end of the line it began in.
-func (p *Parser) line(s []byte, i int) (next int, err error) {
+// line reads the object at s[i], in line number; after a syntax error next is where the broken object ends.
+func (p *Parser) line(s []byte, i, number int) (next int, err error) {
 	if s[i] != '{' {
 		return lineEnd(s, i), &SyntaxError{0, "expected an object"}
 	}
 	next, err = p.one(s, i)
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
-		next = lineEnd(s, i)
-		if next-i > MaxRecordBytes {
+		next = resync(s, i, syntax.Offset)
+		if lineEnd(s, i)-i > MaxRecordBytes {
 			return next, tooLong(next - i)
 		}
-		return next, &SyntaxError{syntax.Offset - i, syntax.Reason}
+		reason := syntax.Reason
+		if n := bytes.Count(s[i:min(syntax.Offset, len(s))], newline); n > 0 {
+			reason = fmt.Sprintf("%s (line %d)", reason, number+n)
+		}
+		return next, &SyntaxError{syntax.Offset - i, reason}
 	}
 	return next, err
 }
+
+// resync is where to read on behind the broken object at s[i], whose error is at bad: behind its last bracket, or at the next line that begins a
+// record. Its inner lines must not pass for records, and one broken line must not swallow those behind it.
+func resync(s []byte, i, bad int) int {
+	sameLine := bad <= lineEnd(s, i)
+	indent := column(s, i)
+	depth, inText, last := 0, false, byte(0)
+	start, blank := i-indent, false // of the line; only blanks so far
+	for k := i; k < len(s); k++ {
+		c := s[k]
+		switch {
+		case c == '\n':
+			inText = false // no string of JSON goes on there
+			start, blank = k+1, true
+			continue
+		case inText:
+			if c == '\\' && k+1 < len(s) && s[k+1] != '\n' {
+				k++
+			}
+			inText = c != '"'
+			continue
+		case c == ' ' || c == '\t' || c == '\r':
+			continue
+		case c == '"':
+			inText = true
+		case c == '{' && blank && k-start <= indent && (sameLine || k == bad || last != ',' && last != ':' && last != '['):
+			return k
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth <= 0 {
+				return lineEnd(s, k)
+			}
+		}
+		last, blank = c, false
+	}
+	return len(s)
+}
+
+// column is how far s[i] is from the beginning of its line.
+func column(s []byte, i int) int { return i - 1 - bytes.LastIndexByte(s[:i], '\n') }
 
 func lineEnd(s []byte, i int) int {
 	if n := bytes.IndexByte(s[i:], '\n'); n >= 0 {

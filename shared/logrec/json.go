@@ -23,6 +23,8 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("at byte %d: %s", e.Of
 type Parser struct {
 	buf    []byte // unescaped strings
 	name   []byte // a dotted name under construction
+	setter Setter
+	beside []int  // where objects of attributes begin
 	record Record // of ParseBody
 }
 
@@ -52,7 +54,9 @@ func (r *Record) reset() { *r = Record{Attributes: r.Attributes[:0]} }
 // next is right for it, and undefined for a *SyntaxError.
 func (p *Parser) object(s []byte, i int, rec *Record) (next int, err error) {
 	var field error
-	next, err = p.members(s, i, func(key string, i int) (int, error) {
+	p.setter.Begin(rec)
+	p.beside = p.beside[:0]
+	set := func(key string, i int) (int, error) {
 		next, err := p.member(s, i, key, rec)
 		if isFieldError(err) {
 			if field == nil { // the first is enough: joining one error per attribute costs the square of the record's length
@@ -61,12 +65,28 @@ func (p *Parser) object(s []byte, i int, rec *Record) (next int, err error) {
 			err = nil
 		}
 		return next, err
+	}
+	next, err = p.members(s, i, func(key string, i int) (int, error) {
+		if key == attributesKey && i < len(s) && s[i] == '{' {
+			p.beside = append(p.beside, i)
+			return p.skip(s, i, 1)
+		}
+		return set(key, i)
 	})
+	for _, at := range p.beside { // after the record's own members, wherever they stand: those are nearer
+		if err == nil {
+			p.setter.Farther(attributesKey + ".")
+			_, err = p.members(s, at, set)
+		}
+	}
 	if err == nil {
 		err = field
 	}
 	return next, err
 }
+
+// attributesKey names an object whose members are attributes of the record, as exporters of OpenTelemetry write them.
+const attributesKey = "attributes"
 
 func isFieldError(err error) bool {
 	if err == nil {
@@ -118,7 +138,7 @@ func (p *Parser) member(s []byte, i int, key string, rec *Record) (next int, err
 		if err != nil {
 			return next, err
 		}
-		return next, rec.Set(key, Value{Kind: TextValue, Text: text})
+		return next, p.setter.Set(key, Value{Kind: TextValue, Text: text})
 	case 'n':
 		return literal(s, i, "null") // as good as absent
 	}
@@ -130,7 +150,7 @@ func (p *Parser) member(s []byte, i int, key string, rec *Record) (next int, err
 	if raw[0] == '{' && nests(key) {
 		return next, p.nested(s, i, key, rec, raw)
 	}
-	return next, rec.Set(key, Value{Kind: RawValue, Text: raw})
+	return next, p.setter.Set(key, Value{Kind: RawValue, Text: raw})
 }
 
 // nests tells whether members of an object of this name may be fields ({"http":{"method":"GET"}}), as in the Elastic Common Schema.
@@ -148,7 +168,7 @@ func (p *Parser) nested(s []byte, i int, key string, rec *Record, raw string) er
 	if err := p.dotted(s, i, rec, 0); err != nil {
 		return err
 	}
-	return rec.SetAttribute(key, Value{Kind: RawValue, Text: raw})
+	return p.setter.Attribute(key, Value{Kind: RawValue, Text: raw})
 }
 
 // maxNesting is http.response.status_code.
@@ -184,7 +204,7 @@ func (p *Parser) fieldOnly(s []byte, i, end int, rec *Record) error {
 		}
 		v = Value{Kind: TextValue, Text: text}
 	}
-	_, err := rec.setField(f, string(p.name), v)
+	_, err := p.setter.field(string(p.name), v, true)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,21 +60,11 @@ func (w *world) many(partition int32, offset int64, at time.Time, service string
 // block stores and publishes records as the one block of an offset.
 func (w *world) block(partition int32, offset int64, watermark time.Time, recs []logrec.Record) {
 	w.t.Helper()
-	b, err := block.NewBuilder(block.Options{})
-	require.NoError(w.t, err)
 	for i := range recs {
 		recs[i].SrcOffset, recs[i].SrcRow = offset, int32(i)
 	}
 	n := len(recs)
-	blk, err := b.Build(recs)
-	require.NoError(w.t, err)
-	res, err := w.db.Blob.Exec(`INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
-VALUES (1, ?, ?, ?, ?, ?, 1, 1, 0, 0, 8, '[]', 0, 1, NOW())`, partition, offset, offset, offset-1, n)
-	require.NoError(w.t, err)
-	id, err := res.LastInsertId()
-	require.NoError(w.t, err)
-	_, err = w.db.Blob.Exec(`INSERT INTO block_data (block_id, data) VALUES (?, ?)`, id, blk.Data)
-	require.NoError(w.t, err)
+	blk := w.store(partition, offset, offset, offset-1, recs)
 	h := contract.Enriched{Stream: 1, Partition: partition, From: offset, To: offset, Prev: offset - 1, Rows: n, Watermark: watermark.UnixNano(), Checksum: blk.Meta.Checksum}
 	require.NoError(w.t, w.pub.Publish(context.Background(), contract.TopicEnriched, partition, nil, blk.Data, h.Headers()))
 }
@@ -177,4 +168,38 @@ func TestAlertsReachTheTopic(t *testing.T) {
 		require.NoError(t, w.db.Text.QueryRow(`SELECT COUNT(*), SUM(ends_ns > 0) FROM alert_instance`).Scan(&rows, &ends))
 		require.Equal(t, []int{2, 2}, []int{rows, ends})
 	})
+}
+
+// TestAGapIsFilledFromAMergedBlock: rules see each line once, though the block that fills the gap holds those around it as well.
+func TestAGapIsFilledFromAMergedBlock(t *testing.T) {
+	t.Parallel()
+	cfg := testkit.Kafka(t)
+	w := newWorld(t, cfg)
+	t0 := time.Now().Add(-30 * time.Second).Truncate(time.Second).UTC()
+	home := contract.Home("checkout", cfg.Partitions)
+	for id, threshold := range []float64{15, 16} {
+		w.addRule(1+id, t0, rule.Rule{Name: fmt.Sprint("at least ", threshold), Condition: "COUNT(*)", Filter: "service = 'checkout'", Threshold: threshold, TimeWindow: rule.Window(10 * time.Second)})
+	}
+	_, stop := w.run()
+	defer stop()
+	moment := t0.Add(12 * time.Second)
+	parts := [][]logrec.Record{at(0, moment, "checkout", 5), at(1, moment, "checkout", 7), at(2, moment, "checkout", 3)}
+	w.heartbeat(home, 0, t0)
+	w.store(home, 0, 2, -1, slices.Concat(parts...))
+	for _, offset := range []int64{0, 2} {
+		b, err := block.NewBuilder(block.Options{})
+		require.NoError(t, err)
+		blk, err := b.Build(parts[offset])
+		require.NoError(t, err)
+		h := contract.Enriched{Stream: 1, Partition: home, From: offset, To: offset, Prev: offset - 1, Rows: len(parts[offset]), Watermark: t0.Add(11 * time.Second).UnixNano(), Checksum: blk.Meta.Checksum}
+		require.NoError(t, w.pub.Publish(t.Context(), contract.TopicEnriched, home, nil, blk.Data, h.Headers()))
+	}
+	w.heartbeat(home, 3, t0.Add(28*time.Second))
+	got := w.fired(contract.TopicAlerts, func(es []*contract.AlertEvent) bool { return len(es) == 2 })
+	for _, e := range got {
+		require.Equal(t, "at least 15", e.Data.Rule.Name)
+	}
+	require.InDelta(t, 15, *got[0].Data.Value, 0)
+	require.Equal(t, contract.AlertResolved, got[1].Type)
+	require.Len(t, got[0].Data.Evidence, 5)
 }

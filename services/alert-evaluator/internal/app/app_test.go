@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,12 +65,30 @@ func (w *world) publish(from, to, prev int64, rows int, damage bool) {
 	require.NoError(w.t, w.pub.Publish(context.Background(), contract.TopicEnriched, 0, nil, blk.Data, h.Headers()))
 }
 
-// store writes a block's row as the processor would have.
-func (w *world) store(from, to, prev int64, rows int) {
+// store writes a block as the processor would have; its records' offsets are the caller's.
+func (w *world) store(partition int32, from, to, prev int64, recs []logrec.Record) block.Block {
 	w.t.Helper()
-	_, err := w.db.Text.Exec(`INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
-VALUES (1, 0, ?, ?, ?, ?, 1, 1, 0, 0, 8, '[]', 0, 1, NOW())`, from, to, prev, rows)
+	b, err := block.NewBuilder(block.Options{})
 	require.NoError(w.t, err)
+	blk, err := b.Build(recs)
+	require.NoError(w.t, err)
+	res, err := w.db.Blob.Exec(`INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0, 0, 8, '[]', 0, 1, NOW())`, partition, from, to, prev, len(recs), len(blk.Data), blk.Meta.Checksum)
+	require.NoError(w.t, err)
+	id, err := res.LastInsertId()
+	require.NoError(w.t, err)
+	_, err = w.db.Blob.Exec(`INSERT INTO block_data (block_id, data) VALUES (?, ?)`, id, blk.Data)
+	require.NoError(w.t, err)
+	return blk
+}
+
+// at is n error lines of a service at a moment and an offset.
+func at(offset int64, moment time.Time, service string, n int) []logrec.Record {
+	recs := make([]logrec.Record, n)
+	for i := range recs {
+		recs[i] = logrec.Record{Timestamp: moment.UnixNano(), EvalTime: moment.UnixNano() + int64(i), Service: service, Level: logrec.LevelError, Message: "it broke", SrcOffset: offset, SrcRow: int32(i)}
+	}
+	return recs
 }
 
 // run runs an evaluator until stop is called.
@@ -133,8 +152,9 @@ func TestGapsAreFilledOrSaid(t *testing.T) {
 	url, stop := w.run()
 	defer stop()
 	w.publish(0, 4, -1, 10, false)
-	w.store(5, 9, 4, 100)
-	w.publish(10, 11, 9, 1, false) // the block 5–9 is only in MySQL
+	merged := slices.Concat(at(2, time.Unix(1, 0), "s", 20), at(7, time.Unix(1, 0), "s", 100), at(10, time.Unix(1, 0), "s", 1))
+	w.store(0, 0, 11, -1, merged) // begins before the gap and ends behind it
+	w.publish(10, 11, 9, 1, false)
 	awaits(t, url, "gaps_filled_total", 1)
 	awaits(t, url, "rows_total", 111)
 	w.publish(12, 13, 11, 5, true) // damaged on its way: not folded
@@ -144,4 +164,22 @@ func TestGapsAreFilledOrSaid(t *testing.T) {
 	status, failure, _ := readiness(t, url)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, failure, "are missing")
+}
+
+// TestADamagedStoredBlockFillsNoGap: what can be read of the gap is taken in, and the partition is blind.
+func TestADamagedStoredBlockFillsNoGap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testkit.Kafka(t))
+	w.addRule(1, time.Unix(0, 0), rule.Rule{Name: "any", Condition: "COUNT(*)", GroupBy: []string{"service"}, Threshold: 1e6})
+	url, stop := w.run()
+	defer stop()
+	w.publish(0, 4, -1, 10, false)
+	awaits(t, url, "rows_total", 10)
+	w.store(0, 5, 6, 4, at(5, time.Unix(1, 0), "s", 100))
+	w.store(0, 7, 9, 6, at(7, time.Unix(1, 0), "s", 5))
+	_, err := w.db.Text.Exec(`UPDATE block SET checksum = checksum ^ 1 WHERE from_offset = 5`)
+	require.NoError(t, err)
+	w.publish(10, 11, 9, 1, false)
+	awaits(t, url, "rows_total", 16)
+	awaits(t, url, "blind", 1)
 }

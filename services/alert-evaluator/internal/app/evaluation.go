@@ -101,9 +101,39 @@ func (e *evaluation) fold(r *block.Reader, partition int32) error {
 	return err
 }
 
-// foldStored takes in a block that fills a gap. Its borders may be compaction's, so nothing is decided early.
-func (e *evaluation) foldStored(r *block.Reader, partition int32) error {
-	return e.eng.Fold(r, partition)
+// foldStored takes in what a stored block has of source offsets from … to, and says how many records that was. Its borders may be
+// compaction's, so nothing is decided early.
+func (e *evaluation) foldStored(r *block.Reader, partition int32, from, to int64) (rows int, err error) {
+	offsets, _, err := r.Ints("src_offset")
+	if err != nil {
+		return 0, err
+	}
+	wanted := make([]bool, len(offsets))
+	for i, at := range offsets {
+		if wanted[i] = from <= at && at <= to; wanted[i] {
+			rows++
+		}
+	}
+	return rows, e.eng.Fold(some{r, wanted}, partition)
+}
+
+// some is a block of which rules see some records only.
+type some struct {
+	*block.Reader
+	wanted []bool
+}
+
+// Ints implements expr.Source: a record without an eval_time is never seen.
+func (s some) Ints(name string) (values []int64, valid []bool, err error) {
+	values, valid, err = s.Reader.Ints(name)
+	if name == "eval_time" {
+		for i := range values {
+			if !s.wanted[i] {
+				values[i] = 0
+			}
+		}
+	}
+	return values, valid, err
 }
 
 func (e *evaluation) advance(watermark, offset int64) {

@@ -301,19 +301,33 @@ func (ps *partitions) fill(p *partition, h contract.Enriched) error {
 	ctx, cancel := context.WithTimeout(context.Background(), dbTimeout)
 	defer cancel()
 	from, to := p.at.Missing(h)
-	rows, ok, err := ps.store.Covered(ctx, p.stored, from, to)
+	log := ps.log.With().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Logger()
+	ok, err := ps.store.Covered(ctx, p.stored, from, to)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		log.Error().Msg("blocks are missing: rules on this partition are blind")
+		return ps.store.Gap(ctx, p.stored, h.Watermark+gapSlack)
+	}
+	rows := 0
+	damage, err := ps.store.Blocks(ctx, p.stored, from, to, func(r *block.Reader) error {
+		n, err := p.eval.foldStored(r, p.stored.Partition, from, to)
+		rows += n
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	name := label(p.stored.Partition)
-	if ok {
-		ps.metrics.filled.WithLabelValues(name).Inc()
-		ps.metrics.rows.WithLabelValues(name).Add(float64(rows))
-		ps.log.Info().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Msg("a gap in logs.enriched was filled from the stored blocks")
-		return ps.store.Blocks(ctx, p.stored, from, to, func(r *block.Reader) error { return p.eval.foldStored(r, p.stored.Partition) })
+	ps.metrics.rows.WithLabelValues(name).Add(float64(rows))
+	if damage != nil {
+		log.Error().Err(damage).Msg("stored blocks are damaged: rules on this partition are blind")
+		return ps.store.Gap(ctx, p.stored, h.Watermark+gapSlack)
 	}
-	ps.log.Error().Int32("partition", p.stored.Partition).Int64("from", from).Int64("to", to).Msg("blocks are missing: rules on this partition are blind")
-	return ps.store.Gap(ctx, p.stored, h.Watermark+gapSlack)
+	ps.metrics.filled.WithLabelValues(name).Inc()
+	log.Info().Msg("a gap in logs.enriched was filled from the stored blocks")
+	return nil
 }
 
 // commitAll commits every partition that has moved.

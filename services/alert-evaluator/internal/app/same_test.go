@@ -56,7 +56,7 @@ func (w *world) history(seed uint64, t0 time.Time, length time.Duration) (store 
 		data := append([]byte(nil), blk.Data...)
 		stores = append(stores, func(w *world) {
 			res, err := w.db.Blob.Exec(`INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, created_at)
-VALUES (1, ?, ?, ?, ?, ?, 1, 1, 0, 0, 8, '[]', ?, 1, NOW())`, p, off, off, off-1, n, watermark.UnixNano())
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0, 0, 8, '[]', ?, 1, NOW())`, p, off, off, off-1, n, len(data), h.Checksum, watermark.UnixNano())
 			require.NoError(w.t, err)
 			id, err := res.LastInsertId()
 			require.NoError(w.t, err)

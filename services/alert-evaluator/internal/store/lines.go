@@ -18,12 +18,17 @@ type Line struct {
 	Record    logrec.Record
 }
 
-// Lines reads records by their ids, in the order asked for. Those that retention has deleted are left out.
-func (s *Store) Lines(ctx context.Context, stream uint32, ids []engine.RecordID) ([]Line, error) {
-	var out []Line
+// Lines reads records by their ids, in the order asked for. Those that retention has deleted are left out, and those of a damaged block
+// too, with an error (block.ErrDamaged).
+func (s *Store) Lines(ctx context.Context, stream uint32, ids []engine.RecordID) (out []Line, err error) {
 	open := map[[2]int64]*block.Reader{}
+	var damage error
 	for _, id := range ids {
 		r, err := s.blockOf(ctx, stream, id, open)
+		if errors.Is(err, block.ErrDamaged) {
+			damage = err
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +45,7 @@ func (s *Store) Lines(ctx context.Context, stream uint32, ids []engine.RecordID)
 		}
 		out = append(out, Line{ID: logrec.ID{Stream: stream, Partition: id.Partition, Offset: id.Offset, Row: id.Row}.String(), Partition: id.Partition, Record: recs[0]})
 	}
-	return out, nil
+	return out, damage
 }
 
 func (s *Store) blockOf(ctx context.Context, stream uint32, id engine.RecordID, open map[[2]int64]*block.Reader) (*block.Reader, error) {
@@ -48,16 +53,16 @@ func (s *Store) blockOf(ctx context.Context, stream uint32, id engine.RecordID, 
 	if r := open[key]; r != nil {
 		return r, nil
 	}
-	var data []byte
-	err := s.db.Blob.QueryRowContext(ctx, `SELECT d.data FROM block b JOIN block_data d ON d.block_id = b.id
-WHERE b.stream_id = ? AND b.part = ? AND b.from_offset <= ? AND b.to_offset >= ? AND b.retired_at IS NULL ORDER BY b.from_offset DESC LIMIT 1`, stream, id.Partition, id.Offset, id.Offset).Scan(&data)
+	var b stored
+	err := s.db.Blob.QueryRowContext(ctx, storedSQL+` AND b.from_offset <= ? AND b.to_offset >= ? ORDER BY b.from_offset DESC LIMIT 1`,
+		stream, id.Partition, id.Offset, id.Offset).Scan(&b.id, &b.checksum, &b.data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading evidence: %w", err)
 	}
-	r, err := block.Open(data)
+	r, err := b.open()
 	if err != nil {
 		return nil, fmt.Errorf("reading evidence: %w", err)
 	}
@@ -83,26 +88,47 @@ func find(r *block.Reader, id engine.RecordID) (int, error) {
 	return -1, nil
 }
 
-// Blocks gives the stored blocks of source offsets from … to, in order, to f.
-func (s *Store) Blocks(ctx context.Context, p Partition, from, to int64, f func(*block.Reader) error) (err error) {
-	rows, err := s.db.Blob.QueryContext(ctx, `SELECT d.data FROM block b JOIN block_data d ON d.block_id = b.id
-WHERE b.stream_id = ? AND b.part = ? AND b.retired_at IS NULL AND b.to_offset >= ? AND b.from_offset <= ? ORDER BY b.from_offset`, p.Stream, p.Partition, from, to)
+// storedSQL selects blocks that are in the set (docs/blocks.md).
+const storedSQL = `SELECT b.id, b.checksum, d.data FROM block b LEFT JOIN block_data d ON d.block_id = b.id AND d.day = b.day
+WHERE b.stream_id = ? AND b.part = ? AND b.retired_seq IS NULL`
+
+// stored is a block as MySQL has it.
+type stored struct {
+	id       uint64
+	checksum uint32
+	data     []byte
+}
+
+func (b *stored) open() (*block.Reader, error) {
+	if block.Checksum(b.data) != b.checksum {
+		return nil, fmt.Errorf("block %d: %w: its checksum is another", b.id, block.ErrDamaged)
+	}
+	r, err := block.Open(b.data)
 	if err != nil {
-		return fmt.Errorf("reading blocks of partition %d: %w", p.Partition, err)
+		return nil, fmt.Errorf("block %d: %w", b.id, err)
+	}
+	return r, nil
+}
+
+// Blocks gives the stored blocks of source offsets from … to, in order, to f. Merged blocks may begin before and end behind. Those that
+// cannot be read, by f neither, are passed over and come back as damage.
+func (s *Store) Blocks(ctx context.Context, p Partition, from, to int64, f func(*block.Reader) error) (damage, err error) {
+	rows, err := s.db.Blob.QueryContext(ctx, storedSQL+` AND b.to_offset >= ? AND b.from_offset <= ? ORDER BY b.from_offset`, p.Stream, p.Partition, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("reading blocks of partition %d: %w", p.Partition, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var data []byte
-		if err := rows.Scan(&data); err != nil {
-			return err
+		var b stored
+		if err := rows.Scan(&b.id, &b.checksum, &b.data); err != nil {
+			return damage, err
 		}
-		r, err := block.Open(data)
+		r, err := b.open()
 		if err != nil {
-			return err
+			damage = errors.Join(damage, err)
+			continue
 		}
-		if err := f(r); err != nil {
-			return err
-		}
+		damage = errors.Join(damage, f(r))
 	}
-	return rows.Err()
+	return damage, rows.Err()
 }

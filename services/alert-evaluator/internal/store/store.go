@@ -90,25 +90,24 @@ func (s *Store) Lost(ctx context.Context, p Partition, want int64) error {
 	return nil
 }
 
-// Covered tells whether the stored blocks of a partition hold all of the source offsets from … to, following each block's prev_to. rows are
-// the records in them.
-func (s *Store) Covered(ctx context.Context, p Partition, from, to int64) (rows int64, ok bool, err error) {
-	found, err := s.db.Text.QueryContext(ctx, `SELECT to_offset, prev_to, row_count FROM block
-WHERE stream_id = ? AND part = ? AND retired_at IS NULL AND to_offset >= ? AND from_offset <= ? ORDER BY from_offset`, p.Stream, p.Partition, from, to)
+// Covered tells whether the stored blocks of a partition hold all of the source offsets from … to, following each block's prev_to.
+func (s *Store) Covered(ctx context.Context, p Partition, from, to int64) (ok bool, err error) {
+	found, err := s.db.Text.QueryContext(ctx, `SELECT to_offset, prev_to FROM block
+WHERE stream_id = ? AND part = ? AND retired_seq IS NULL AND to_offset >= ? AND from_offset <= ? ORDER BY from_offset`, p.Stream, p.Partition, from, to)
 	if err != nil {
-		return 0, false, fmt.Errorf("looking for blocks of partition %d: %w", p.Partition, err)
+		return false, fmt.Errorf("looking for blocks of partition %d: %w", p.Partition, err)
 	}
 	defer func() { err = errors.Join(err, found.Close()) }()
 	have := from - 1
 	for found.Next() {
-		var end, prev, n int64
-		if err := found.Scan(&end, &prev, &n); err != nil {
-			return 0, false, err
+		var end, prev int64
+		if err := found.Scan(&end, &prev); err != nil {
+			return false, err
 		}
 		if prev > have {
-			return rows, false, nil
+			return false, nil
 		}
-		have, rows = max(have, end), rows+n
+		have = max(have, end)
 	}
-	return rows, have >= to, found.Err()
+	return have >= to, found.Err()
 }

@@ -40,7 +40,7 @@ type Selection struct {
 type Source interface {
 	Blocks(ctx context.Context, s Selection) ([]BlockInfo, error)
 	Filters(ctx context.Context, ids []uint64) (map[uint64][]byte, error)
-	Data(ctx context.Context, id uint64) ([]byte, error)
+	Data(ctx context.Context, id uint64) ([]byte, error) // nil = it is gone
 }
 
 // Budget bounds one query. Past it the answer is partial and says where to go on.
@@ -88,7 +88,8 @@ func New(source Source, budget Budget, now func() time.Time) *Engine {
 }
 
 const (
-	metadataPage = 256 // blocks whose metadata and filters are looked at together
+	setSize      = 100_000 // blocks whose metadata is read with one statement: only so are they one set (docs/blocks.md)
+	metadataPage = 256     // blocks whose filters are looked at together
 	parallel     = 2   // blocks read at the same time by one query
 )
 
@@ -143,16 +144,20 @@ func (r *run) edge(b BlockInfo) int64 {
 }
 
 func (r *run) all(ctx context.Context) error {
-	sel := Selection{Start: r.q.Start, End: r.q.End, Oldest: r.q.Oldest, Limit: metadataPage}
+	sel := Selection{Start: r.q.Start, End: r.q.End, Oldest: r.q.Oldest, Limit: setSize}
 	r.narrow(&sel)
 	for r.stopped == "" {
 		page, err := r.e.source.Blocks(ctx, sel)
 		if err != nil {
 			return fmt.Errorf("listing blocks: %w", err)
 		}
-		full, err := r.page(ctx, page)
-		if err != nil || full || len(page) < sel.Limit {
-			return err
+		for some := range slices.Chunk(page, metadataPage) {
+			if full, err := r.page(ctx, some); err != nil || full {
+				return err
+			}
+		}
+		if len(page) < sel.Limit {
+			return nil
 		}
 		sel.After = &page[len(page)-1]
 	}
@@ -372,7 +377,8 @@ func (r *run) scan(ctx context.Context, b BlockInfo) (s scan, err error) {
 	if err != nil {
 		return s, fmt.Errorf("reading block %d: %w", b.ID, err)
 	}
-	if data == nil { // retention or compaction was faster
+	if data == nil {
+		s.damage = fmt.Sprintf("block %d was deleted before it was read", b.ID)
 		return s, nil
 	}
 	if block.Checksum(data) != b.Checksum {

@@ -20,7 +20,7 @@ type Store struct{ db *mysqlx.DB }
 func New(db *mysqlx.DB) *Store { return &Store{db: db} }
 
 const blockColumns = `SELECT id, stream_id, part, row_count, byte_count, min_time_ns, max_time_ns, level_mask, services, checksum
-FROM block WHERE retired_at IS NULL AND max_time_ns >= ? AND min_time_ns < ?`
+FROM block WHERE retired_seq IS NULL AND max_time_ns >= ? AND min_time_ns < ?`
 
 // Blocks implements search.Source.
 func (s *Store) Blocks(ctx context.Context, sel search.Selection) (out []search.BlockInfo, err error) {

@@ -2,10 +2,10 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -29,6 +29,8 @@ type Report struct {
 	RepeatedRequests    int // messages of requests, with an Idempotency-Key, that logs.raw has already
 	Lost, Double        []string
 	Problems            []string // everything else that must be equal and is not
+
+	records map[string]uint64 // stored, by id
 }
 
 // OK tells whether all promises held.
@@ -47,9 +49,9 @@ type key struct {
 
 // stored is what MySQL has of one block.
 type stored struct {
-	part     int32
-	from, to int64
-	data     []byte
+	part int32
+	from int64
+	data []byte
 }
 
 // Run audits an installation. sent are all ids, the value says whether they were acknowledged.
@@ -74,11 +76,11 @@ func Run(ctx context.Context, my config.MySQL, kafka config.Kafka, sent map[stri
 	if err := r.raw(kafka); err != nil {
 		return r, err
 	}
-	return r, r.enriched(kafka, blocks)
+	return r, r.enriched(kafka)
 }
 
 func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
-	rows, err := db.QueryContext(ctx, `SELECT b.part, b.from_offset, b.to_offset, d.data FROM block b JOIN block_data d ON d.block_id = b.id WHERE b.retired_at IS NULL ORDER BY b.part, b.from_offset`)
+	rows, err := db.QueryContext(ctx, `SELECT b.part, b.from_offset, d.data FROM block b JOIN block_data d ON d.block_id = b.id AND d.day = b.day WHERE b.retired_seq IS NULL ORDER BY b.part, b.from_offset`)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
 	var out []stored
 	for rows.Next() {
 		var s stored
-		if err := rows.Scan(&s.part, &s.from, &s.to, &s.data); err != nil {
+		if err := rows.Scan(&s.part, &s.from, &s.data); err != nil {
 			return nil, err
 		}
 		out = append(out, s)
@@ -96,26 +98,20 @@ func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
 
 // lines counts each line, and compares with what was sent.
 func (r *Report) lines(blocks []stored, sent map[string]bool) (map[key]int64, error) {
-	seen := map[string]int{}
-	ids := map[string]bool{}
-	counts := map[key]int64{}
+	seen, counts := map[string]int{}, map[key]int64{}
+	r.records = map[string]uint64{}
 	for _, b := range blocks {
-		rd, err := block.Open(b.data)
-		if err != nil {
-			return nil, fmt.Errorf("block %d/%d: %w", b.part, b.from, err)
-		}
-		recs, err := rd.Records(nil)
-		if err != nil {
-			return nil, fmt.Errorf("block %d/%d: %w", b.part, b.from, err)
-		}
-		for _, rec := range recs {
+		err := eachRecord(b.data, func(rec *logrec.Record) {
 			counts[key{rec.Service, int64(rec.Level)}]++
-			id := logrec.ID{Stream: 1, Partition: b.part, Offset: rec.SrcOffset, Row: rec.SrcRow}.String()
-			if ids[id] {
+			id := idOf(b.part, rec)
+			if _, twice := r.records[id]; twice {
 				r.Problems = append(r.Problems, "record id twice: "+id)
 			}
-			ids[id] = true
-			seen[uid(rec)]++
+			r.records[id] = sumOf(rec)
+			seen[uid(*rec)]++
+		})
+		if err != nil {
+			return nil, fmt.Errorf("block %d/%d: %w", b.part, b.from, err)
 		}
 	}
 	r.compare(seen, sent)
@@ -183,37 +179,57 @@ func (r *Report) windows(ctx context.Context, db *sql.DB, counts map[key]int64) 
 	return rows.Err()
 }
 
-// enriched reads logs.enriched from its beginning: each block once, the same bytes as stored, none more and none less.
-func (r *Report) enriched(cfg config.Kafka, blocks []stored) error {
+// enriched reads logs.enriched from its beginning: each record that is stored, as it is stored, none more and none less. What was published
+// is compared by its records: compaction may have merged the blocks since.
+func (r *Report) enriched(cfg config.Kafka) error {
 	type place struct {
 		part int32
 		from int64
 	}
-	want := map[place]stored{}
-	for _, b := range blocks {
-		want[place{b.part, b.from}] = b
-	}
-	got := map[place]bool{}
+	seen := map[place]bool{}
 	err := each(cfg, contract.TopicEnriched, func(_ int32, headers map[string]string, value []byte) error {
 		h, err := contract.ParseEnriched(headers)
-		if err != nil || h.Heartbeat() {
+		at := place{h.Partition, h.From}
+		if err != nil || h.Heartbeat() || seen[at] {
 			return err
 		}
-		at := place{h.Partition, h.From}
-		b, ok := want[at]
-		switch {
-		case !ok:
-			r.Problems = append(r.Problems, fmt.Sprintf("published, but not stored: partition %d, offsets %d–%d", h.Partition, h.From, h.To))
-		case b.to != h.To || !bytes.Equal(b.data, value):
-			r.Problems = append(r.Problems, fmt.Sprintf("published otherwise than stored: partition %d, offsets %d–%d", h.Partition, h.From, h.To))
-		}
-		got[at] = true
-		return nil
+		seen[at] = true
+		return eachRecord(value, func(rec *logrec.Record) {
+			id := idOf(h.Partition, rec)
+			switch sum, ok := r.records[id]; {
+			case !ok:
+				r.Problems = append(r.Problems, "published, but not stored, or published twice: "+id)
+			case sum != sumOf(rec):
+				r.Problems = append(r.Problems, "published otherwise than stored: "+id)
+			}
+			delete(r.records, id)
+		})
 	})
-	for at := range want {
-		if !got[at] {
-			r.Problems = append(r.Problems, fmt.Sprintf("stored, but not published: partition %d, offset %d", at.part, at.from))
-		}
+	for id := range r.records {
+		r.Problems = append(r.Problems, "stored, but not published: "+id)
+	}
+	return err
+}
+
+func idOf(part int32, rec *logrec.Record) string {
+	return logrec.ID{Stream: 1, Partition: part, Offset: rec.SrcOffset, Row: rec.SrcRow}.String()
+}
+
+// sumOf tells records apart by all that they hold.
+func sumOf(rec *logrec.Record) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%+v", *rec) // a hash takes everything
+	return h.Sum64()
+}
+
+func eachRecord(data []byte, f func(*logrec.Record)) error {
+	rd, err := block.Open(data)
+	if err != nil {
+		return err
+	}
+	recs, err := rd.Records(nil)
+	for i := range recs {
+		f(&recs[i])
 	}
 	return err
 }

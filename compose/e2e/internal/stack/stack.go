@@ -92,7 +92,7 @@ func bare(t testing.TB) *Stack {
 func (s *Stack) setEnv(nodes int) {
 	s.env = append(os.Environ(), "KAFKA_BROKERS="+strings.Join(s.Kafka.Brokers, ","), "KAFKA_PARTITIONS=6", "KAFKA_EMBEDDED="+strconv.FormatBool(nodes == 0),
 		"MYSQL_HOST=127.0.0.1", "MYSQL_PORT="+strconv.Itoa(s.MySQL.Port), "MYSQL_USER=root", "MYSQL_PASSWORD=", "MYSQL_DATABASE=logmill", "LOG_LEVEL=info",
-		"COLLECTOR_DELIVERY_TIMEOUT=5s", "LOGMILL_HOME="+s.dir)
+		"COLLECTOR_DELIVERY_TIMEOUT=5s", "COMPACTION_AFTER=1s", "LOGMILL_HOME="+s.dir)
 }
 
 // Ports of test servers lie below the range from which the system takes ports for outgoing connections: a server that is down

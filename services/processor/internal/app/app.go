@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -41,11 +42,13 @@ type App struct {
 	catalogue *catalogue.File
 	server    *obs.Server
 	db        *mysqlx.DB
+	keeperDB  *mysqlx.DB // of the background work, see store.Keeper
 	clock     *mysqlx.Clock
 	health    *obs.Health
 	registry  *prometheus.Registry
 	metrics   *worker.Metrics
 	lag       *lag
+	keep      *keepMetrics
 	stack     app.Stack
 }
 
@@ -61,15 +64,19 @@ func New(_ context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	keeperDB, err := mysqlx.Open(cfg.MySQL)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	reg, health := obs.NewRegistry(), &obs.Health{}
 	server, err := obs.NewServer(cfg.HTTP, cfg.Port, health, reg, log)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listening for health and metrics: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("listening for health and metrics: %w", err), db.Close(), keeperDB.Close())
 	}
-	a := &App{cfg: cfg, log: log, catalogue: services, server: server, db: db, clock: mysqlx.NewClock(), health: health,
-		registry: reg, metrics: worker.NewMetrics(reg), lag: newLag(reg)}
+	a := &App{cfg: cfg, log: log, catalogue: services, server: server, db: db, keeperDB: keeperDB, clock: mysqlx.NewClock(), health: health,
+		registry: reg, metrics: worker.NewMetrics(reg), lag: newLag(reg), keep: newKeepMetrics(reg)}
 	a.health.Add("mysql", db.Ping)
-	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return db.Close() })
+	a.stack.Push("MySQL", closeTimeout, func(context.Context) error { return errors.Join(db.Close(), keeperDB.Close()) })
 	return a, nil
 }
 
@@ -192,9 +199,16 @@ func (a *App) route(ctx context.Context, parts *handle.Partitions, client *bus.C
 		return err
 	}
 	router.AddConsumerHandler("raw", contract.TopicRaw, sub, parts.Raw)
+	keeping, err := newKeeping(store.NewKeeper(a.keeperDB), parts.States, a.now(), a.cfg.CompactAfter, a.keep, a.log)
+	if err != nil {
+		return err
+	}
+	var background sync.WaitGroup
+	defer background.Wait()
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
 	go a.watch(watch, parts, client)
+	background.Go(func() { keeping.run(watch) })
 	a.health.SetReady(true)
 	defer a.health.SetReady(false)
 	a.log.Info().Str("addr", a.Addr()).Msg("processor ready")

@@ -185,6 +185,16 @@ func (ps *Partitions) Workers() []*worker.Worker {
 	return ws
 }
 
+// States of the partitions that we own now.
+func (ps *Partitions) States() []worker.State {
+	ws := ps.Workers()
+	states := make([]worker.State, len(ws))
+	for i, w := range ws {
+		states[i] = w.State()
+	}
+	return states
+}
+
 // stalledAfter is how long a partition may fail before health says so: a failover of MySQL or Kafka takes a few seconds.
 const stalledAfter = 10 * time.Second
 

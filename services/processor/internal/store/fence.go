@@ -6,6 +6,7 @@ package store
 // to prove that the chaos check notices.
 const (
 	fence      = ` AND epoch = ? AND next_offset = ?`
+	claimFence = ` AND epoch = ?`
 	generation = `0`
 	nextEpoch  = `epoch + 1`
 )

@@ -38,9 +38,9 @@ type Progress struct {
 
 // Commit is one step of a partition: a block (absent when Block.Data is nil) and the position and watermark after it.
 type Commit struct {
-	From, To  int64  // offsets, inclusive; To is also the position's end when there is no block
-	Watermark int64  // ns
-	Day       uint32 // of receipt, see Day
+	From, To  int64 // offsets, inclusive; To is also the position's end when there is no block
+	Watermark int64 // ns
+	Stored    int64 // when: MySQL's clock, ns
 	Block     block.Block
 	Producers []byte                             // memory of producers after it; nil = as before
 	Requests  map[contract.RequestKey]dedup.Seen // with an Idempotency-Key, stored by it
@@ -48,6 +48,8 @@ type Commit struct {
 
 // Day is the day of a time (ns), in days since 1970-01-01, UTC: which partition of block_data and block_filter has a block.
 func Day(ns int64) uint32 { return uint32(ns / int64(24*time.Hour)) }
+
+func utc(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // Block is a stored block.
 type Block struct {
@@ -98,7 +100,7 @@ WHERE stream_id = ? AND part = ? AND ? <= TIMESTAMPDIFF(MICROSECOND, '1970-01-01
 
 const insertBlockSQL = `INSERT INTO block (stream_id, part, generation, from_offset, to_offset, prev_to, row_count, byte_count, checksum,
  min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, day, raw_bytes, filter_bytes, created_at)
-VALUES (?, ?, ` + generation + `, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))`
+VALUES (?, ?, ` + generation + `, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const insertFilterSQL = `INSERT INTO block_filter (block_id, day, filter) VALUES (?, ?, ?)`
 
@@ -140,29 +142,34 @@ func (s *Store) move(ctx context.Context, tx *sql.Tx, p Progress, c Commit) (seq
 		step = 1
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	res, err := tx.StmtContext(ctx, s.advance).ExecContext(ctx, c.To+1, c.Watermark, step, c.Producers, p.Stream, p.Partition, c.Watermark, p.Epoch, p.NextOffset)
+	res, err := changed(tx.StmtContext(ctx, s.advance).ExecContext(ctx, c.To+1, c.Watermark, step, c.Producers, p.Stream, p.Partition, c.Watermark, p.Epoch, p.NextOffset))
 	if err != nil {
 		return 0, err
-	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return 0, err
-	}
-	if n == 0 {
-		return 0, ErrFenced
 	}
 	return res.LastInsertId()
 }
 
+// changed makes a fenced statement that changed nothing an error.
+func changed(res sql.Result, err error) (sql.Result, error) {
+	if err != nil {
+		return nil, err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = ErrFenced
+	}
+	return res, err
+}
+
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, seq int64) error {
-	m := c.Block.Meta
+	m, day := c.Block.Meta, Day(c.Stored)
 	services, err := json.Marshal(m.Services)
 	if err != nil {
 		return fmt.Errorf("encoding services: %w", err)
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
 	res, err := tx.StmtContext(ctx, s.insertBlock).ExecContext(ctx, p.Stream, p.Partition, c.From, c.To, p.PrevTo, m.Rows, len(c.Block.Data),
-		m.Checksum, m.MinTime, m.MaxTime, m.LevelMask, services, c.Watermark, seq, c.Day, m.RawBytes, len(c.Block.Filter))
+		m.Checksum, m.MinTime, m.MaxTime, m.LevelMask, services, c.Watermark, seq, day, m.RawBytes, len(c.Block.Filter), utc(c.Stored))
 	if err != nil {
 		return fmt.Errorf("inserting the block: %w", err)
 	}
@@ -171,11 +178,11 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, p Progress, c Commit, se
 		return err
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	if _, err := tx.StmtContext(ctx, s.insertFilter).ExecContext(ctx, id, c.Day, c.Block.Filter); err != nil {
+	if _, err := tx.StmtContext(ctx, s.insertFilter).ExecContext(ctx, id, day, c.Block.Filter); err != nil {
 		return fmt.Errorf("inserting the filter of block %d: %w", id, err)
 	}
 	//nolint:sqlclosecheck // a statement of a transaction is closed with it
-	if _, err := tx.StmtContext(ctx, s.insertData).ExecContext(ctx, id, c.Day, c.Block.Data); err != nil {
+	if _, err := tx.StmtContext(ctx, s.insertData).ExecContext(ctx, id, day, c.Block.Data); err != nil {
 		return fmt.Errorf("inserting the data of block %d: %w", id, err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (f fixture) acquire(t testing.TB) Progress {
 
 func commit(from, to int64) Commit {
 	data := fmt.Appendf(nil, "block %d-%d \x00\xff", from, to)
-	return Commit{From: from, To: to, Watermark: from + 1, Day: 20000, Block: block.Block{Data: data, Filter: []byte{1, 0xff},
+	return Commit{From: from, To: to, Watermark: from + 1, Stored: 20000 * int64(24*time.Hour), Block: block.Block{Data: data, Filter: []byte{1, 0xff},
 		Meta: block.Meta{Rows: 3, RawBytes: 77, MinTime: 5, MaxTime: 9, LevelMask: 8, Services: []string{"a", "ü"}, Checksum: 0xffffffff}}}
 }
 
@@ -91,7 +91,7 @@ func TestCommitMovesAndReadsBack(t *testing.T) {
 	c.Block.Meta.Services, c.Block.Meta.RawBytes = nil, 0
 	require.Equal(t, Block{From: 7, To: 9, PrevTo: 4, Watermark: 8, Meta: c.Block.Meta, Data: c.Block.Data}, b)
 	require.Equal(t, 2, f.count(t, `SELECT COUNT(*) FROM block b JOIN block_data d ON d.block_id=b.id AND d.day=b.day JOIN block_filter f ON f.block_id=b.id AND f.day=b.day
-WHERE b.day = 20000 AND b.raw_bytes = 77 AND b.byte_count = LENGTH(d.data) AND b.filter_bytes = 2 AND b.retired_seq IS NULL`))
+WHERE b.day = 20000 AND b.created_at = '2024-10-04' AND b.raw_bytes = 77 AND b.byte_count = LENGTH(d.data) AND b.filter_bytes = 2 AND b.retired_seq IS NULL`))
 	require.Equal(t, 1, f.count(t, `SELECT COUNT(*) FROM block WHERE from_offset=7 AND change_seq=2 AND services='["a","ü"]'`))
 }
 

@@ -125,14 +125,7 @@ func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, rows
 }
 
 func moveWindows(ctx context.Context, tx *sql.Tx, p Progress, through int64) error {
-	res, err := tx.ExecContext(ctx, moveWindowsSQL, through, p.Stream, p.Partition, p.Epoch, p.WindowsThrough)
-	if err != nil {
-		return err
-	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return ErrFenced
-	}
+	_, err := changed(tx.ExecContext(ctx, moveWindowsSQL, through, p.Stream, p.Partition, p.Epoch, p.WindowsThrough))
 	return err
 }
 

@@ -18,7 +18,7 @@ func (w *Worker) storeBlock(ctx context.Context, used int) error {
 	if err != nil {
 		return w.unstorable(ctx, used, "unbuildable", err)
 	}
-	c := w.remember(store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Day: store.Day(w.deps.Now()), Block: out.Block})
+	c := w.remember(store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Stored: w.deps.Now(), Block: out.Block})
 	if err := w.publishDead(ctx, out.Dead); err != nil {
 		return err
 	}

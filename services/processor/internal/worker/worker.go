@@ -109,8 +109,12 @@ type Worker struct {
 
 // State is a worker's condition for health and metrics.
 type State struct {
+	Stream     uint32
 	Partition  int32
+	Epoch      int64
 	NextOffset int64
+	Through    int64 // windows in MySQL hold all below
+	Backlog    bool  // more waits than a block holds
 	Watermark  int64 // ns
 	Observed   int64 // newest receipt stored, ns; 0 = none yet
 	Err        string
@@ -286,7 +290,9 @@ func (w *Worker) complain(err error) {
 }
 
 func (w *Worker) report(err error) {
-	s := State{Partition: w.progress.Partition, NextOffset: w.progress.NextOffset, Watermark: w.progress.Watermark, Observed: w.observed,
+	p := &w.progress
+	s := State{Stream: p.Stream, Partition: p.Partition, Epoch: p.Epoch, NextOffset: p.NextOffset, Through: p.WindowsThrough, Watermark: p.Watermark,
+		Observed: w.observed, Backlog: w.queue.Bytes() > pipeline.MaxBytes,
 		Lost: errors.Is(err, errLost), Since: time.Now()}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.Err = err.Error()

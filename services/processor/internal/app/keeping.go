@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/logmill/logmill/services/processor/internal/compact"
+	"github.com/logmill/logmill/services/processor/internal/store"
+	"github.com/logmill/logmill/services/processor/internal/worker"
+	"github.com/logmill/logmill/shared/mysqlx"
+)
+
+// Paces of the background work on stored blocks.
+const (
+	keepIdle    = 5 * time.Second  // between looks when there is nothing to do
+	keepTimeout = 90 * time.Second // of one partition's step: a job of the largest size takes a few seconds
+	keepPage    = 4096             // blocks whose metadata is looked at together
+
+	// keepShare: a step that took d is followed by keepShare·d of rest, so that at most a quarter of a core goes into this work; while ingest
+	// has a backlog, a sixteenth. It never stops: what is not merged now costs more later.
+	keepShare     = 3
+	keepShareBusy = 15
+)
+
+// keeping is the background work on the blocks of the partitions that this process owns: merging, and deleting what was replaced. One
+// step at a time for the whole process; memory is that of one job.
+type keeping struct {
+	store   *store.Keeper
+	owned   func() []worker.State
+	merger  *compact.Merger
+	now     func() int64  // MySQL's clock, ns
+	after   time.Duration // how old blocks are when they are merged; 0 = never
+	metrics *keepMetrics
+	log     zerolog.Logger
+
+	settled map[int32]settled
+	left    map[uint64]bool // blocks that cannot be read
+}
+
+// settled is the offset below which nothing is left to merge, found under an epoch.
+type settled struct{ epoch, below int64 }
+
+func newKeeping(st *store.Keeper, owned func() []worker.State, now func() int64, after time.Duration, m *keepMetrics, log zerolog.Logger) (*keeping, error) {
+	merger, err := compact.NewMerger()
+	if err != nil {
+		return nil, err
+	}
+	return &keeping{store: st, owned: owned, merger: merger, now: now, after: after, metrics: m, log: log,
+		settled: map[int32]settled{}, left: map[uint64]bool{}}, nil
+}
+
+// run works until ctx ends.
+func (k *keeping) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		began := time.Now()
+		did, busy := k.round(ctx)
+		took := time.Since(began)
+		k.metrics.seconds.Add(took.Seconds())
+		share := time.Duration(keepShare)
+		if busy {
+			share = keepShareBusy
+		}
+		rest := share * took
+		if !did {
+			rest = max(rest, min(keepIdle, max(k.after/2, time.Millisecond)))
+		}
+		sleep(ctx, rest)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// round does one step of each partition. did: there may be more to do at once; busy: ingest has a backlog.
+func (k *keeping) round(ctx context.Context) (did, busy bool) {
+	for _, s := range k.owned() {
+		if ctx.Err() != nil {
+			return false, busy
+		}
+		busy = busy || s.Backlog
+		more, err := k.step(ctx, s)
+		did = did || more
+		if err != nil && ctx.Err() == nil {
+			k.complain(s, err)
+		}
+	}
+	return did, busy
+}
+
+// step merges once, and deletes a few blocks.
+func (k *keeping) step(ctx context.Context, s worker.State) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	c := store.Claim{Stream: s.Stream, Partition: s.Partition, Epoch: s.Epoch}
+	n, err := k.store.Erase(ctx, c, k.now()-int64(retiredFor()))
+	k.metrics.erased.Add(float64(n))
+	if err != nil || k.after == 0 {
+		return n > 0, err
+	}
+	job, err := k.plan(ctx, c, s.Through)
+	if err != nil || job == nil {
+		return n > 0, err
+	}
+	return true, k.merge(ctx, c, job)
+}
+
+// plan looks for a job, from where nothing was left to do the last time.
+func (k *keeping) plan(ctx context.Context, c store.Claim, through int64) ([]compact.Block, error) {
+	at := k.settled[c.Partition]
+	if at.epoch != c.Epoch { // another owner may have retired what we skip, or left what we have done
+		at = settled{epoch: c.Epoch}
+	}
+	for {
+		blocks, end, err := k.store.Blocks(ctx, c, at.below, keepPage)
+		if err != nil {
+			return nil, err
+		}
+		now := k.now()
+		v := compact.View{Blocks: blocks, End: end, Now: now, Day: store.Day(now), Through: through, After: int64(k.after), Left: k.left}
+		job, done := v.Plan()
+		if done > 0 {
+			at.below = blocks[done-1].To + 1
+			k.settled[c.Partition] = at
+		}
+		if job != nil || end || done == 0 {
+			return job, nil
+		}
+	}
+}
+
+func (k *keeping) merge(ctx context.Context, c store.Claim, job []compact.Block) error {
+	data, err := k.store.Data(ctx, job)
+	if err != nil {
+		return err
+	}
+	m, err := k.merger.Merge(job, data)
+	if err != nil {
+		return err
+	}
+	if err := k.store.Replace(ctx, c, job, m, k.now()); err != nil {
+		return err
+	}
+	k.metrics.merged(job, m)
+	return nil
+}
+
+// complain tells what went wrong. Others may always be faster: that is no trouble, and nothing was changed.
+func (k *keeping) complain(s worker.State, err error) {
+	log := k.log.With().Int32("partition", s.Partition).Logger()
+	var damaged *compact.DamagedError
+	switch {
+	case errors.As(err, &damaged):
+		k.left[damaged.Block.ID] = true
+		k.metrics.damaged.Inc()
+		log.Error().Err(err).Uint64("block", damaged.Block.ID).Int64("from", damaged.Block.From).Int64("to", damaged.Block.To).
+			Msg("a stored block is damaged: it is left as it is, and out of every answer")
+	case errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrChanged):
+		k.metrics.overtaken.Inc()
+		log.Debug().Err(err).Msg("stored blocks were changed by somebody else")
+	case mysqlx.IsTransient(err):
+		k.metrics.failures.Inc()
+		log.Warn().Err(err).Msg("work on stored blocks failed, trying again")
+	default:
+		k.metrics.failures.Inc()
+		log.Error().Err(err).Msg("work on stored blocks failed")
+	}
+	delete(k.settled, s.Partition)
+}

@@ -90,7 +90,7 @@ func New(source Source, budget Budget, now func() time.Time) *Engine {
 const (
 	setSize      = 100_000 // blocks whose metadata is read with one statement: only so are they one set (docs/blocks.md)
 	metadataPage = 256     // blocks whose filters are looked at together
-	parallel     = 2   // blocks read at the same time by one query
+	parallel     = 2       // blocks read at the same time by one query
 )
 
 // Search answers q. Errors are the source's and ctx's; a damaged block is not one: it is passed over and named.

@@ -110,6 +110,9 @@ func (r *Rules) face(a *Alert) (team, severity string) {
 func (r *Rules) annotations(ev *Event, f *Facts, problems []blind.Problem) map[string]string {
 	out := map[string]string{"summary": ev.Detail}
 	if len(ev.Parts) > 0 {
+		if more := len(ev.Parts) - 1; more > 0 {
+			out["summary"] += fmt.Sprintf(" (and %d more)", more)
+		}
 		out["partitions"] = strings.Trim(strings.ReplaceAll(fmt.Sprint(ev.Parts), " ", ", "), "[]")
 	}
 	if k := r.byID[ev.RuleID]; k != nil {

@@ -255,6 +255,8 @@ func TestEventsAreByTheSchema(t *testing.T) {
 	lag := byKind["evaluator_behind"].Data
 	require.Equal(t, []string{"high", "3 of 3: shop, everyone, all", "0", "meta:evaluator_behind"}, []string{lag.Severity, lag.Annotations["rules"], lag.Annotations["partitions"], lag.Rule.ID})
 	require.Equal(t, []string{"critical", "store", "shop", "/api/alert-rules/1"}, []string{byKind["error"].Data.Severity, byKind["error"].Data.Team, byKind["error"].Data.Annotations["rule"], byKind["error"].Data.Links["rule"]})
+	two := Event{Alert: Alert{Kind: blind.Gap, Parts: []int32{1, 3}, Detail: "lines of partition 1 are missing"}, What: engine.Firing}
+	require.Equal(t, "lines of partition 1 are missing (and 1 more)", r.annotations(&two, f, problems)["summary"])
 	require.Equal(t, "low", byKind["overflow"].Data.Severity)
 	require.Equal(t, "1 of 3: all", byKind["global_behind"].Data.Annotations["rules"])
 }

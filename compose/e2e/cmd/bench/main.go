@@ -201,7 +201,7 @@ func awaitStored(lines int) error {
 	defer cancel()
 	for {
 		var n sql.NullInt64
-		if err := db.QueryRowContext(ctx, "SELECT SUM(row_count) FROM block").Scan(&n); err != nil {
+		if err := db.QueryRowContext(ctx, "SELECT SUM(row_count) FROM block WHERE retired_seq IS NULL").Scan(&n); err != nil {
 			return err
 		}
 		if n.Int64 >= int64(lines) {
@@ -219,9 +219,9 @@ func rest(home string, lines int) error {
 	}
 	defer func() { _ = db.Close() }()
 	for _, q := range []struct{ what, sql string }{
-		{"blocks", "SELECT SUM(byte_count) FROM block"},
-		{"filters", "SELECT SUM(LENGTH(filter)) FROM block_filter"},
-		{"rows a block", "SELECT SUM(row_count) * ? / COUNT(*) FROM block"},
+		{"blocks", "SELECT SUM(byte_count) FROM block WHERE retired_seq IS NULL"},
+		{"filters", "SELECT SUM(filter_bytes) FROM block WHERE retired_seq IS NULL"},
+		{"rows a block", "SELECT SUM(row_count) * ? / COUNT(*) FROM block WHERE retired_seq IS NULL"},
 	} {
 		var n float64
 		args := []any{}

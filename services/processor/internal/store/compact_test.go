@@ -218,3 +218,32 @@ func TestReplaceIsFencedAndComparesAndSets(t *testing.T) {
 	require.ErrorIs(t, err, ErrFenced)
 	require.Equal(t, 6, f.count(t, "SELECT COUNT(*) FROM block_data"))
 }
+
+// TestThePlaceOfTheNewestBlockIsKept: its data goes as all others' does, its row stays: the next block says in prev_to what came before.
+func TestThePlaceOfTheNewestBlockIsKept(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	k := NewKeeper(f.db)
+	p := f.acquire(t)
+	for range 3 {
+		p = f.lines(t, p, 2)
+	}
+	_, err := f.db.Text.Exec(`UPDATE block SET retired_seq = 4, retired_at = '2024-10-04'`)
+	require.NoError(t, err)
+	for _, want := range []int{3, 0} {
+		n, err := k.Erase(t.Context(), claimOf(p), day+int64(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	require.Zero(t, f.count(t, "SELECT COUNT(*) FROM block_data")+f.count(t, "SELECT COUNT(*) FROM block_filter"))
+	require.Equal(t, 1, f.count(t, "SELECT COUNT(*) FROM block"))
+	again := f.acquire(t)
+	require.EqualValues(t, 2, again.PrevTo)
+	_, ok, err := f.LastBlock(t.Context(), again)
+	require.NoError(t, err)
+	require.False(t, ok, "nothing to publish again")
+	again = f.lines(t, again, 2)
+	n, err := k.Erase(t.Context(), claimOf(again), day+int64(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "there is a newer one now")
+}

@@ -47,7 +47,7 @@ test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the bro
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
 fuzz: ## run every fuzz target for FUZZTIME=30s
-	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/api/internal/ctl/yamldoc services/processor/internal/enrich services/processor/internal/dedup; do \
+	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/api/internal/ctl/yamldoc services/api/internal/ctl/rulefile services/api/internal/ctl/ruletest services/processor/internal/enrich services/processor/internal/dedup; do \
 	  for f in $$(cd $$m && go test -list '^Fuzz' . | grep ^Fuzz); do (cd $$m && go test -run XXX -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} .) || exit 1; done; done
 
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree

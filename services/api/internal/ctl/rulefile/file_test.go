@@ -232,3 +232,26 @@ func TestSchemaIsTheStruct(t *testing.T) {
 		require.NotEmpty(t, problems, bad)
 	}
 }
+
+// FuzzParse: no file does harm, and what has no mistakes is written and read back.
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Add("groups: [{team: a, rules: [{name: a, condition: COUNT(*), threshold: 1, labels: {a: b}}]}]")
+	f.Add("groups: &g [{team: a, defaults: {<<: {severity: low}}, rules: *g}]")
+	f.Fuzz(func(t *testing.T, src string) {
+		file, problems := Parse("f", []byte(src))
+		if len(problems) > 0 {
+			return
+		}
+		out, err := Write(file.Groups)
+		require.NoError(t, err)
+		back, problems := Parse("f", out)
+		require.Empty(t, problems, string(out))
+		require.Equal(t, len(file.Groups), len(back.Groups))
+		for i := range file.Groups {
+			for k := range file.Groups[i].Rules {
+				require.Equal(t, file.Groups[i].Rules[k].Rule, back.Groups[i].Rules[k].Rule, string(out))
+			}
+		}
+	})
+}

@@ -244,3 +244,15 @@ func TestSchemaIsTheStructs(t *testing.T) {
 		require.Equal(t, want, got, def)
 	}
 }
+
+// FuzzParse: no file of tests does harm.
+func FuzzParse(f *testing.F) {
+	f.Add("rule_files: [r]\ntests:\n- name: n\n" + sixErrors + "  alerts: [{at: 1m, expect: [{status: firing, value: 3, labels: {a: b}}]}]")
+	f.Add("rule_files: []\ntests: [{name: a, input: [{ndjson: '{\"at\":\"1s\"}'}, {line: {a: '${n}'}, times: 3, every: 1s, vary: {b: [1]}}], alerts: [{at: 3s, expect: []}]}]")
+	f.Fuzz(func(t *testing.T, src string) {
+		file, problems := Parse("f", []byte(src))
+		if len(problems) == 0 && len(src) < 1000 {
+			_, _ = file.Run(nil, noFiles, all)
+		}
+	})
+}

@@ -14,7 +14,8 @@ import (
 // ErrPartitions is a topic that exists with another number of partitions than this installation was told.
 var ErrPartitions = errors.New("the topic has another number of partitions")
 
-// EnsureTopics creates what is missing. A topic that is there is left as it is, but for its partition count, which must be right.
+// EnsureTopics creates what is missing. A topic that is there is left as it is, but for its partition count and the size of
+// its messages, which must be right.
 func (c *Client) EnsureTopics(ctx context.Context, specs []contract.TopicSpec) error {
 	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, c.ensureTopics(specs) })
 	return err
@@ -31,10 +32,35 @@ func (c *Client) ensureTopics(specs []contract.TopicSpec) error {
 			if t.NumPartitions != s.Partitions {
 				return partitionsError(name, t.NumPartitions, s.Partitions)
 			}
+			if err := c.checkSize(name, s); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := c.create(name, s); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// ErrMessageSize is a topic that exists and takes only smaller messages than ours.
+var ErrMessageSize = errors.New("the topic takes only smaller messages")
+
+const sizeSetting = "max.message.bytes"
+
+// checkSize compares the largest message that a topic takes with what it must take. A broker that does not say is believed.
+func (c *Client) checkSize(name string, s contract.TopicSpec) error {
+	results, err := c.admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: name, ConfigNames: []string{sizeSetting}}}, sarama.DescribeConfigsOptions{})
+	if err != nil {
+		return nil //nolint:nilerr // not everybody may ask
+	}
+	want, _ := strconv.Atoi(s.Config[sizeSetting])
+	for _, r := range results {
+		for _, e := range r.Configs {
+			if have, err := strconv.Atoi(e.Value); err == nil && e.Name == sizeSetting && have < want {
+				return fmt.Errorf("%w: %s up to %d bytes: kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%d", ErrMessageSize, name, have, name, sizeSetting, want)
+			}
 		}
 	}
 	return nil

@@ -27,9 +27,14 @@ func (c *Clock) Now() int64 { return c.offset.Load() + int64(time.Since(c.base))
 
 // Sample asks the server for its time. The answer is taken as of the middle of the round trip.
 func (c *Clock) Sample(ctx context.Context, pool *sql.DB) error {
+	conn, err := pool.Conn(ctx) // first: waiting for one is no part of the round trip
+	if err != nil {
+		return fmt.Errorf("reading the server's clock: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // gives it back to the pool
 	var t time.Time
 	before := time.Since(c.base)
-	if err := pool.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&t); err != nil {
+	if err := conn.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&t); err != nil {
 		return fmt.Errorf("reading the server's clock: %w", err)
 	}
 	middle := (before + time.Since(c.base)) / 2

@@ -82,14 +82,22 @@ func open(cfg config.MySQL, collation string) (*sql.DB, error) {
 	return db, nil
 }
 
-// WithTx runs f in a transaction and returns the COMMIT's error. An error of f rolls back. After an error for which
+// WithTx runs f in a transaction and returns the COMMIT's error. An error or a panic of f rolls back. After an error for which
 // Unanswered is true the transaction may or may not have happened.
 func WithTx(ctx context.Context, pool *sql.DB, f func(*sql.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	if err := f(tx); err != nil {
+	returned := false
+	defer func() {
+		if !returned { // f panics: its locks must not live on in a connection of the pool
+			_ = rollback(tx)
+		}
+	}()
+	err = f(tx)
+	returned = true
+	if err != nil {
 		return errors.Join(err, rollback(tx))
 	}
 	if err := tx.Commit(); err != nil {

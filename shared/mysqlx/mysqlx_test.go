@@ -15,6 +15,43 @@ import (
 	"github.com/logmill/logmill/shared/testkit"
 )
 
+// TestAPanicRollsBack: no lock and no connection is left behind.
+func TestAPanicRollsBack(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t, testkit.EmptyMySQL(t))
+	_, err := db.Text.ExecContext(t.Context(), "CREATE TABLE t (n INT PRIMARY KEY)")
+	require.NoError(t, err)
+	require.PanicsWithValue(t, "defect", func() {
+		_ = mysqlx.WithTx(t.Context(), db.Text, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), "INSERT INTO t VALUES (1)")
+			require.NoError(t, err)
+			panic("defect")
+		})
+	})
+	require.Zero(t, db.Text.Stats().InUse)
+	_, err = db.Text.ExecContext(t.Context(), "INSERT INTO t VALUES (1)")
+	require.NoError(t, err, "neither kept nor locked")
+}
+
+// TestTheClockDoesNotCountTheWaitForAConnection: the pool's only connection is busy for a second.
+func TestTheClockDoesNotCountTheWaitForAConnection(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t, testkit.EmptyMySQL(t))
+	quick, busy := mysqlx.NewClock(), mysqlx.NewClock()
+	require.NoError(t, quick.Sample(t.Context(), db.Text))
+	db.Text.SetMaxOpenConns(1)
+	conn, err := db.Text.Conn(t.Context())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- busy.Sample(t.Context(), db.Text) }()
+	require.Eventually(t, func() bool { return db.Text.Stats().WaitCount > 0 }, 30*time.Second, time.Millisecond)
+	_, err = conn.ExecContext(t.Context(), "DO SLEEP(2)")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.NoError(t, <-done)
+	require.InDelta(t, 0, float64(busy.Now()-quick.Now())/1e9, 0.7, "seconds; half of the wait would be one")
+}
+
 // TestMigrations lives here because testkit, which starts the server, depends on migrations.
 func TestMigrations(t *testing.T) {
 	t.Parallel()

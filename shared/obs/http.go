@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +57,9 @@ var statuses = map[fault.Kind]int{
 func StatusOf(err error) int { return statuses[fault.KindOf(err)] }
 
 // ProblemHandler is echo's error handler: every error leaves as application/problem+json; internal ones are logged and not shown.
+// A dependency that is away is logged with its cause too, now and then: each request fails by it.
 func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
+	var away quiet
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			return
@@ -63,6 +67,9 @@ func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
 		p, after := problemOf(err)
 		if p.Status == http.StatusInternalServerError {
 			log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Msg("request failed")
+		}
+		if n := away.count(p.Status == http.StatusServiceUnavailable); n > 0 {
+			log.Warn().Err(err).Str("route", c.Path()).Int64("requests", n).Msg("requests failed because a dependency does not answer")
 		}
 		if after > 0 {
 			c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(after))
@@ -72,6 +79,31 @@ func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
 			log.Debug().Err(werr).Msg("writing an error answer")
 		}
 	}
+}
+
+// awayEvery keeps one line a while of what every request would say.
+const awayEvery = 10 * time.Second
+
+// quiet counts what is not logged.
+type quiet struct {
+	mu   sync.Mutex
+	n    int64
+	last time.Time
+}
+
+// count one more, if it happened, and say how many to log now: 0 for none.
+func (q *quiet) count(happened bool) (n int64) {
+	if !happened {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n++
+	if time.Since(q.last) < awayEvery {
+		return 0
+	}
+	n, q.n, q.last = q.n, 0, time.Now()
+	return n
 }
 
 // problemOf also says after how many seconds to come again, 0 for not said.

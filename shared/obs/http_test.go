@@ -1,0 +1,37 @@
+package obs
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/logmill/logmill/shared/fault"
+)
+
+// TestTheCauseOf503IsLoggedOnceInAWhile, and not shown to the caller.
+func TestTheCauseOf503IsLoggedOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	e := echo.New()
+	e.HTTPErrorHandler = ProblemHandler(zerolog.New(&log))
+	e.GET("/", func(echo.Context) error { return fault.Unavailable(errors.New("dial tcp: refused"), "Kafka is away") })
+	e.GET("/bad", func(echo.Context) error { return fault.Invalid("no") })
+	for _, path := range []string{"/bad", "/", "/", "/"} {
+		answer := httptest.NewRecorder()
+		e.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+		require.NotContains(t, answer.Body.String(), "dial tcp")
+		if path == "/" {
+			require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+			require.Contains(t, answer.Body.String(), "Kafka is away")
+		}
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+	require.Contains(t, log.String(), "dial tcp: refused")
+}

@@ -235,6 +235,13 @@ func (p *parser) exists() (Node, *Error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.existsTerm(v, f)
+}
+
+func (p *parser) existsTerm(v value, f Field) (Node, *Error) {
+	if f.Kind() == KindAddress {
+		return nil, v.error("%s is no field of its own: it is asked for addresses, ip:10.0.0.0/8", f)
+	}
 	return p.term(v, f, Exists{})
 }
 

@@ -39,7 +39,7 @@ func (p *parser) value(f Field) (Node, *Error) {
 		if f == Message {
 			return All{}, nil
 		}
-		return p.term(v, f, Exists{})
+		return p.existsTerm(v, f)
 	}
 	return p.plain(f, v)
 }
@@ -340,7 +340,7 @@ func (p *parser) rangeTerm(v value, f Field, r Range) (Node, *Error) {
 		return nil, v.error("a network is written ip:10.0.0.0/8")
 	}
 	if r.Lo.Open && r.Hi.Open {
-		return p.term(v, f, Exists{})
+		return p.existsTerm(v, f)
 	}
 	return p.term(v, f, r)
 }

@@ -1,0 +1,213 @@
+// Package vector reads columns of a block into arrays that predicates and sums run over: no row structs, and no copy of a text but its
+// decompression. block.Reader reads the same columns in a more convenient and slower way; a test keeps the two together.
+//
+// A column keeps its values densely; a bitmap says which rows have one. Columns are immutable and safe for concurrent use.
+package vector
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/logmill/logmill/shared/block"
+)
+
+// Numbers of the Parquet format (github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
+const (
+	typeInt64  = 2
+	typeDouble = 5
+	typeBytes  = 6
+	typeFixed  = 7
+
+	encPlain        = 0
+	encPlainDict    = 2
+	encDelta        = 5
+	encDeltaLength  = 6
+	encDictionary   = 8
+	codecNone       = 0
+	codecZstd       = 6
+	pageData        = 0
+	pageDictionary  = 2
+	convertedJSON   = 19
+	repetitionMaybe = 1
+)
+
+// RestColumn has the attributes without a column of their own, a JSON object a row.
+const RestColumn = "attributes_rest"
+
+// Layout is where a block's columns are: its footer, read once.
+type Layout struct {
+	rows   int
+	names  []string
+	chunks map[string]*chunk
+}
+
+// chunk is what the footer says of a column.
+type chunk struct {
+	typ, width     int // width of typeFixed
+	optional, json bool
+	codec          int
+	dictAt, dataAt int64 // offsets in the file; dictAt 0 = no dictionary
+	raw            int64 // bytes of its pages, uncompressed
+	values         int64
+}
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", block.ErrDamaged, fmt.Errorf(format, args...))
+}
+
+// ReadLayout reads the footer. Damage is block.ErrDamaged, never a panic.
+func ReadLayout(data []byte) (*Layout, error) {
+	footer, err := footerOf(data)
+	if err != nil {
+		return nil, err
+	}
+	var schema []chunk
+	var columns []chunk
+	l := &Layout{}
+	groups := 0
+	r := &reader{b: footer}
+	r.fields(func(id, typ int) {
+		switch {
+		case id == 2 && typ == thriftList:
+			schema, l.names = r.schema()
+		case id == 3:
+			l.rows = int(r.int())
+		case id == 4 && typ == thriftList:
+			_, groups = r.list()
+			columns = r.rowGroup()
+		default:
+			r.skip(typ)
+		}
+	})
+	if r.bad || groups != 1 || l.rows < 1 || l.rows > block.MaxRows || len(columns) != len(schema) {
+		return nil, damaged("a footer of %d row groups, %d rows, %d columns", groups, l.rows, len(columns))
+	}
+	l.chunks = make(map[string]*chunk, len(columns))
+	for i := range columns {
+		c := &columns[i]
+		c.width, c.optional, c.json = schema[i].width, schema[i].optional, schema[i].json
+		if err := c.check(l.rows, len(data)); err != nil {
+			return nil, fmt.Errorf("column %.100s: %w", l.names[i], err)
+		}
+		l.chunks[l.names[i]] = c
+	}
+	return l, nil
+}
+
+const (
+	magic      = "PAR1"
+	footerTail = 4 + len(magic) // the footer's length, and magic
+)
+
+func footerOf(data []byte) ([]byte, error) {
+	n := len(data)
+	if n < len(magic)+footerTail || string(data[:4]) != magic || string(data[n-4:]) != magic {
+		return nil, damaged("no Parquet file")
+	}
+	size := int64(binary.LittleEndian.Uint32(data[n-footerTail:]))
+	if size > int64(n-footerTail-len(magic)) {
+		return nil, damaged("a footer of %d bytes", size)
+	}
+	return data[n-footerTail-int(size) : n-footerTail], nil
+}
+
+// schema reads the columns' names and kinds; the first element is the root.
+func (r *reader) schema() (out []chunk, names []string) {
+	_, n := r.list()
+	for i := 0; i < n && !r.bad; i++ {
+		var c chunk
+		var name string
+		r.fields(func(id, typ int) {
+			switch id {
+			case 2:
+				c.width = int(r.int())
+			case 3:
+				c.optional = r.int() == repetitionMaybe
+			case 4:
+				name = r.text()
+			case 6:
+				c.json = r.int() == convertedJSON
+			default:
+				r.skip(typ)
+			}
+		})
+		if i > 0 {
+			out, names = append(out, c), append(names, name)
+		}
+	}
+	return out, names
+}
+
+func (r *reader) rowGroup() (out []chunk) {
+	r.fields(func(id, typ int) {
+		if id != 1 || typ != thriftList {
+			r.skip(typ)
+			return
+		}
+		_, n := r.list()
+		for i := 0; i < n && !r.bad; i++ {
+			var c chunk
+			r.fields(func(id, typ int) {
+				if id == 3 && typ == thriftStruct {
+					r.metadata(&c)
+				} else {
+					r.skip(typ)
+				}
+			})
+			out = append(out, c)
+		}
+	})
+	return out
+}
+
+func (r *reader) metadata(c *chunk) {
+	r.fields(func(id, typ int) {
+		switch id {
+		case 1:
+			c.typ = int(r.int())
+		case 4:
+			c.codec = int(r.int())
+		case 5:
+			c.values = r.int()
+		case 6:
+			c.raw = r.int()
+		case 9:
+			c.dataAt = r.int()
+		case 11:
+			c.dictAt = r.int()
+		default:
+			r.skip(typ)
+		}
+	})
+}
+
+func (c *chunk) check(rows, size int) error {
+	switch {
+	case c.codec != codecNone && c.codec != codecZstd:
+		return damaged("codec %d", c.codec)
+	case c.raw < 0 || c.raw > maxColumnBytes || c.values != int64(rows):
+		return damaged("%d bytes and %d values", c.raw, c.values)
+	case c.dataAt <= 0 || c.dataAt >= int64(size) || c.dictAt < 0 || c.dictAt >= int64(size):
+		return damaged("pages at %d and %d of %d", c.dictAt, c.dataAt, size)
+	case c.typ == typeFixed && (c.width < 1 || c.width > maxFixedBytes):
+		return damaged("values of %d bytes", c.width)
+	}
+	return nil
+}
+
+// Rows is the number of records.
+func (l *Layout) Rows() int { return l.rows }
+
+// Names are the columns that some record has a value in; attributes as "attr.<name>".
+func (l *Layout) Names() []string { return l.names }
+
+// Has tells whether some record has a value in the column.
+func (l *Layout) Has(name string) bool { return l.chunks[name] != nil }
+
+// RawBytes is what the column's pages take uncompressed; 0 for an absent one.
+func (l *Layout) RawBytes(name string) int {
+	if c := l.chunks[name]; c != nil {
+		return int(c.raw)
+	}
+	return 0
+}

@@ -182,15 +182,35 @@ func (c *Column) Size() int {
 
 // Column decodes a column; nil for an absent one. data is the block that the layout was read from. Damage is block.ErrDamaged, never a panic.
 func (l *Layout) Column(data []byte, name string) (*Column, error) {
-	c := l.chunks[name]
+	c := l.chunk(name)
 	if c == nil {
 		return nil, nil
 	}
 	col, err := l.decode(c, data)
+	if err == nil && name == evalTime && c == l.chunks[evalDelay] {
+		err = l.addTimes(data, col)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return col, nil
+}
+
+// addTimes makes eval_time of eval_delay.
+func (l *Layout) addTimes(data []byte, delays *Column) error {
+	times, err := l.Column(data, "timestamp")
+	if err != nil {
+		return err
+	}
+	if times == nil || times.Ints == nil || times.valid != nil || delays.Ints == nil {
+		return damaged("delays without times")
+	}
+	for row, t := range times.Ints {
+		if i := delays.Index(row); i >= 0 {
+			delays.Ints[i] += t
+		}
+	}
+	return nil
 }
 
 func (l *Layout) decode(c *chunk, data []byte) (*Column, error) {
@@ -251,6 +271,11 @@ func (col *Column) plain(c *chunk, encoding int, body []byte, n int) (err error)
 		col.Texts = Texts{Data: body, Width: c.width}
 	default:
 		err = damaged("encoding %d of type %d, %d bytes for %d values", encoding, c.typ, len(body), n)
+	}
+	if c.unit > 1 {
+		for i := range col.Ints {
+			col.Ints[i] *= c.unit
+		}
 	}
 	if c.codec == codecNone && col.Texts.Data != nil { // the block's own bytes: they would keep all of it in memory
 		col.Texts.Data = bytes.Clone(col.Texts.Data)

@@ -43,7 +43,8 @@ type Layout struct {
 
 // chunk is what the footer says of a column.
 type chunk struct {
-	typ, width     int // width of typeFixed
+	typ, width     int   // width of typeFixed
+	unit           int64 // what numbers are multiplied by: times come as ns
 	optional, json bool
 	codec          int
 	dictAt, dataAt int64 // offsets in the file; dictAt 0 = no dictionary
@@ -55,7 +56,7 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", block.ErrDamaged, fmt.Errorf(format, args...))
 }
 
-// ReadLayout reads the footer. Damage is block.ErrDamaged, never a panic.
+// ReadLayout reads the footer. Damage is block.ErrDamaged (or ErrNewer), never a panic.
 func ReadLayout(data []byte) (*Layout, error) {
 	footer, err := footerOf(data)
 	if err != nil {
@@ -64,7 +65,7 @@ func ReadLayout(data []byte) (*Layout, error) {
 	var schema []chunk
 	var columns []chunk
 	l := &Layout{}
-	groups := 0
+	groups, version := 0, ""
 	r := &reader{b: footer}
 	r.fields(func(id, typ int) {
 		switch {
@@ -75,6 +76,8 @@ func ReadLayout(data []byte) (*Layout, error) {
 		case id == 4 && typ == thriftList:
 			_, groups = r.list()
 			columns = r.rowGroup()
+		case id == 5 && typ == thriftList:
+			version = r.version()
 		default:
 			r.skip(typ)
 		}
@@ -82,16 +85,50 @@ func ReadLayout(data []byte) (*Layout, error) {
 	if r.bad || groups != 1 || l.rows < 1 || l.rows > block.MaxRows || len(columns) != len(schema) {
 		return nil, damaged("a footer of %d row groups, %d rows, %d columns", groups, l.rows, len(columns))
 	}
+	if version != "1" && version != "2" {
+		return nil, fmt.Errorf("%w (%.20q)", block.ErrNewer, version)
+	}
 	l.chunks = make(map[string]*chunk, len(columns))
 	for i := range columns {
 		c := &columns[i]
-		c.width, c.optional, c.json = schema[i].width, schema[i].optional, schema[i].json
+		c.width, c.unit, c.optional, c.json = schema[i].width, schema[i].unit, schema[i].optional, schema[i].json
 		if err := c.check(l.rows, len(data)); err != nil {
 			return nil, fmt.Errorf("column %.100s: %w", l.names[i], err)
 		}
 		l.chunks[l.names[i]] = c
+		if l.names[i] == evalDelay {
+			l.names[i] = evalTime
+		}
 	}
 	return l, nil
+}
+
+// Format 2 has eval_delay in the place of eval_time; readers are given eval_time.
+const (
+	evalTime  = "eval_time"
+	evalDelay = "eval_delay"
+)
+
+// version is the value of logmill.format.
+func (r *reader) version() (version string) {
+	_, n := r.list()
+	for i := 0; i < n && !r.bad; i++ {
+		var key, value string
+		r.fields(func(id, typ int) {
+			switch id {
+			case 1:
+				key = r.text()
+			case 2:
+				value = r.text()
+			default:
+				r.skip(typ)
+			}
+		})
+		if key == "logmill.format" {
+			version = value
+		}
+	}
+	return version
 }
 
 const (
@@ -115,7 +152,7 @@ func footerOf(data []byte) ([]byte, error) {
 func (r *reader) schema() (out []chunk, names []string) {
 	_, n := r.list()
 	for i := 0; i < n && !r.bad; i++ {
-		var c chunk
+		c := chunk{unit: 1}
 		var name string
 		r.fields(func(id, typ int) {
 			switch id {
@@ -127,6 +164,8 @@ func (r *reader) schema() (out []chunk, names []string) {
 				name = r.text()
 			case 6:
 				c.json = r.int() == convertedJSON
+			case 10:
+				c.unit = r.logicalType(typ)
 			default:
 				r.skip(typ)
 			}
@@ -136,6 +175,33 @@ func (r *reader) schema() (out []chunk, names []string) {
 		}
 	}
 	return out, names
+}
+
+// logicalType is the unit of a time in ns, 1 for other types.
+func (r *reader) logicalType(typ int) int64 {
+	const timestamp, unit = 8, 2 // fields; the unit is a union of millis, micros and nanos
+	out := int64(1)
+	if typ != thriftStruct {
+		r.skip(typ)
+		return out
+	}
+	r.fields(func(id, typ int) {
+		if id != timestamp || typ != thriftStruct {
+			r.skip(typ)
+			return
+		}
+		r.fields(func(id, typ int) {
+			if id != unit || typ != thriftStruct {
+				r.skip(typ)
+				return
+			}
+			r.fields(func(id, typ int) {
+				out = map[int]int64{1: 1e6, 2: 1e3}[id]
+				r.skip(typ)
+			})
+		})
+	})
+	return max(out, 1)
 }
 
 func (r *reader) rowGroup() (out []chunk) {
@@ -202,11 +268,18 @@ func (l *Layout) Rows() int { return l.rows }
 func (l *Layout) Names() []string { return l.names }
 
 // Has tells whether some record has a value in the column.
-func (l *Layout) Has(name string) bool { return l.chunks[name] != nil }
+func (l *Layout) Has(name string) bool { return l.chunk(name) != nil }
+
+func (l *Layout) chunk(name string) *chunk {
+	if c := l.chunks[name]; c != nil || name != evalTime {
+		return c
+	}
+	return l.chunks[evalDelay]
+}
 
 // RawBytes is what the column's pages take uncompressed; 0 for an absent one.
 func (l *Layout) RawBytes(name string) int {
-	if c := l.chunks[name]; c != nil {
+	if c := l.chunk(name); c != nil {
 		return int(c.raw)
 	}
 	return 0

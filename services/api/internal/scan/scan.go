@@ -153,12 +153,6 @@ func (allNode) prune(*Block) (bool, bool)                { return true, true }
 func (allNode) run(x *exec, cand Bitmap) (Bitmap, error) { return x.clone(cand), nil }
 func (allNode) cost() int                                { return 0 }
 
-type noneNode struct{}
-
-func (noneNode) prune(*Block) (bool, bool)             { return false, false }
-func (noneNode) run(x *exec, _ Bitmap) (Bitmap, error) { return x.bitmap(), nil }
-func (noneNode) cost() int                             { return 0 }
-
 type andNode struct{ of []node } // the cheapest first
 
 func (n *andNode) prune(b *Block) (some, all bool) {

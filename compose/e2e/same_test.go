@@ -143,7 +143,7 @@ func (p *proof) settled(lines int, at time.Time) {
 	db := testkit.DB(p.t, p.s.MySQL)
 	p.await("the history", func() (progress string, done bool) {
 		var rows, parts int64
-		require.NoError(p.t, db.Text.QueryRow(`SELECT COALESCE(SUM(row_count), 0) FROM block`).Scan(&rows))
+		require.NoError(p.t, db.Text.QueryRow(`SELECT COALESCE(SUM(row_count), 0) FROM block WHERE retired_seq IS NULL`).Scan(&rows))
 		require.NoError(p.t, db.Text.QueryRow(`SELECT COUNT(*) FROM partition_progress WHERE watermark_ns >= ?`, at.UnixNano()).Scan(&parts))
 		return fmt.Sprint(rows, parts, time.Now().Unix()/60), rows == int64(lines) && int32(parts) == p.s.Kafka.Partitions
 	})

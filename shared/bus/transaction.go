@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -23,6 +25,7 @@ type Message struct {
 type Transactional struct {
 	cfg      config.Kafka
 	producer sarama.SyncProducer
+	sending  sync.WaitGroup // a Send whose caller has given up goes on
 }
 
 // NewTransactional connects and fences whoever had the id before. id is without the installation's prefix.
@@ -41,7 +44,11 @@ func NewTransactional(ctx context.Context, cfg config.Kafka, clientID, id string
 
 // Send writes all messages or, as readers of committed records see it, none. After an error make a new Transactional.
 func (t *Transactional) Send(ctx context.Context, messages []Message) error {
-	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, t.send(messages) })
+	t.sending.Add(1)
+	_, err := within(ctx, func() (struct{}, error) {
+		defer t.sending.Done()
+		return struct{}{}, t.send(messages)
+	})
 	if err != nil {
 		return fmt.Errorf("sending a transaction of %d messages: %w", len(messages), err)
 	}
@@ -65,5 +72,19 @@ func (t *Transactional) send(messages []Message) error {
 	return t.producer.CommitTxn()
 }
 
-// Close ends the connection.
-func (t *Transactional) Close() error { return t.producer.Close() }
+// Close ends the connection, in the background while a Send still goes on whose caller has given up: sarama closes the channel that it
+// writes to, and a write to it then would end the process.
+func (t *Transactional) Close() error {
+	idle := make(chan struct{})
+	go func() { t.sending.Wait(); close(idle) }()
+	select {
+	case <-idle:
+		return t.producer.Close()
+	case <-time.After(closeWait):
+		go func() { <-idle; _ = t.producer.Close() }() // its own time-outs bound it
+		return nil
+	}
+}
+
+// closeWait is how long Close waits for a Send to end, so that an orderly stop closes what it opened.
+const closeWait = time.Second

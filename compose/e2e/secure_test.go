@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +30,8 @@ import (
 func TestSecured(t *testing.T) {
 	for _, mechanism := range []string{"SCRAM-SHA-512", "PLAIN"} {
 		t.Run(mechanism, func(t *testing.T) {
+			posts := make(chan string, 100)
+			setBridge(t, posts)
 			s := stack.NewSecured(t, mechanism)
 			grantServices(t, s)
 			admin := s.Tokens(t, map[string]auth.Scope{"admin": auth.Admin})["admin"]
@@ -66,6 +70,7 @@ func TestSecured(t *testing.T) {
 				_, alerts := call("GET", "api", "/api/alerts?service=vault", admin, "")
 				return strings.Contains(logs, "the door is open") && strings.Contains(alerts, "any error")
 			})
+			eventually(t, func() bool { return len(posts) > 0 }) // a bridge reads both topics under SASL and TLS
 			_, text = call("GET", "api", "/api/audit", admin, "")
 			require.Contains(t, text, `"admin"`, "the audit names the token")
 		})
@@ -75,7 +80,7 @@ func TestSecured(t *testing.T) {
 // eventually waits for a condition, for as long as a slow machine needs.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for range 300 {
+	for range 900 {
 		if ok() {
 			return
 		}
@@ -136,4 +141,21 @@ func TestGrantsAreWhatServicesDo(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
+}
+
+// setBridge gives the alert-evaluators that are started in this test an Alertmanager, which tells posts what it is told.
+func setBridge(t *testing.T, posts chan<- string) {
+	t.Helper()
+	pager := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var alerts []struct{ Labels map[string]string }
+		if json.NewDecoder(r.Body).Decode(&alerts) == nil {
+			for _, a := range alerts {
+				posts <- a.Labels["alertname"]
+			}
+		}
+	}))
+	t.Cleanup(pager.Close)
+	file := filepath.Join(t.TempDir(), "bridges.yaml")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "receivers: [{name: pager, alertmanager: {url: %q}}]\nroutes: [{receiver: pager, labels: {alertname: any error}}]\n", pager.URL), 0o600))
+	t.Setenv("ALERT_BRIDGES_FILE", file)
 }

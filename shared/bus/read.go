@@ -3,19 +3,23 @@ package bus
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 )
 
 // Record is a message as it lies on a topic.
 type Record struct {
-	Offset  int64
-	Value   []byte
-	Headers map[string]string
+	Offset     int64
+	Key, Value []byte
+	Headers    map[string]string
 }
 
-// Read gives f the committed records of a partition with offsets from … below to, in order; those that retention has deleted are left out. The
-// caller knows that the record at to-1 was there: it waits for it, or for one behind it, until ctx ends.
+// readQuiet is how long nothing may come before Read asks what lies between it and the end.
+const readQuiet = 500 * time.Millisecond
+
+// Read gives f the committed records of a partition with offsets from … below to, in order; those that retention or compaction has deleted are
+// left out. The caller knows that the offset to-1 was taken, by a record or by the end of a transaction: Read waits until it is there, or ctx ends.
 func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64, f func(Record) error) (err error) {
 	start, err := c.StartOffset(ctx, topic, p)
 	if from = max(from, start); err != nil || from >= to {
@@ -36,7 +40,9 @@ func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64
 		return fmt.Errorf("reading %s/%d from %d: %w", name, p, from, err)
 	}
 	defer func() { _ = pc.Close() }()
-	for {
+	quiet := time.NewTicker(readQuiet)
+	defer quiet.Stop()
+	for next := from; next < to; {
 		select {
 		case m := <-pc.Messages():
 			if m.Offset < to {
@@ -44,8 +50,11 @@ func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64
 					return err
 				}
 			}
-			if m.Offset >= to-1 {
-				return nil
+			next = m.Offset + 1
+			quiet.Reset(readQuiet)
+		case <-quiet.C: // the ends of transactions are never delivered: the broker can prove that nothing else is there
+			if next, err = c.Vacant(ctx, topic, p, next); err != nil {
+				return err
 			}
 		case e := <-pc.Errors():
 			return fmt.Errorf("reading %s/%d from %d: %w", name, p, from, e)
@@ -53,10 +62,11 @@ func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64
 			return fmt.Errorf("reading %s/%d from %d to %d: %w", name, p, from, to, ctx.Err())
 		}
 	}
+	return nil
 }
 
 func recordOf(m *sarama.ConsumerMessage) Record {
-	r := Record{Offset: m.Offset, Value: m.Value, Headers: map[string]string{}}
+	r := Record{Offset: m.Offset, Key: m.Key, Value: m.Value, Headers: map[string]string{}}
 	for _, h := range m.Headers {
 		r.Headers[string(h.Key)] = string(h.Value)
 	}

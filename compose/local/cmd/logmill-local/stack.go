@@ -180,7 +180,7 @@ func (s *stack) rules(ctx context.Context) error {
 	if s.GeneratorRate == 0 {
 		return nil
 	}
-	names, err := demo.EnableRules(ctx, s.url(s.APIPort))
+	names, err := demo.EnableRules(ctx, s.url(s.APIPort), os.Getenv("LOGMILL_TOKEN"))
 	if err != nil {
 		say("the sample rules could not be switched on: %v", err) // everything else works without them
 	}

@@ -35,8 +35,9 @@ type row struct {
 
 // EnableRules switches on, with times for the demo, the sample rules that nobody has touched: a rule that has been changed since the migration,
 // by a user or by an earlier run, is left as it is. It returns their names.
-func EnableRules(ctx context.Context, api string) (names []string, err error) {
-	c := client{api}
+// token is one of scope admin, where the api asks for one.
+func EnableRules(ctx context.Context, api, token string) (names []string, err error) {
+	c := client{api, token}
 	cursor := ""
 	for {
 		var page struct {
@@ -64,7 +65,7 @@ func EnableRules(ctx context.Context, api string) (names []string, err error) {
 	}
 }
 
-type client struct{ api string }
+type client struct{ api, token string }
 
 // enable switches a rule on if it is a sample rule, and returns its name then.
 func (c client) enable(ctx context.Context, r row) (name string, err error) {
@@ -100,6 +101,9 @@ func (c client) call(ctx context.Context, method, path string, body any, ifMatch
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Logmill-User", user)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if ifMatch != "" {
 		req.Header.Set("If-Match", ifMatch)
 	}

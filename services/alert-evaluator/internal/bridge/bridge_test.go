@@ -97,7 +97,7 @@ func (w *world) done(receiver string, n int) {
 // dead is the next n dead letters.
 func (w *world) dead(n int) []*sarama.ConsumerMessage {
 	w.t.Helper()
-	c, err := sarama.NewConsumer(w.kafka.Brokers, stateConfig())
+	c, err := sarama.NewConsumer(w.kafka.Brokers, nil)
 	require.NoError(w.t, err)
 	defer c.Close()
 	pc, err := c.ConsumePartition(w.kafka.Topic(contract.TopicDead), 0, sarama.OffsetOldest)

@@ -19,8 +19,6 @@ const (
 	maxPost          = 256              // alerts a POST of the re-posting: some 500 KiB
 	firstLook        = 5 * time.Minute  // how old an event may be for a receiver that never ran: as old as the relay sends one (ALERT_MAX_AGE)
 	closeTimeout     = 8 * time.Second  // for leaving the group and for the dead letters under way
-	tryTimeout       = 10 * time.Second // a question to the broker
-	quietState       = 500 * time.Millisecond
 	defaultResend    = time.Minute
 	defaultTimeout   = 10 * time.Second
 	defaultAttempts  = 8

@@ -187,6 +187,12 @@ func Holds(operator string, v, threshold float64) bool {
 
 // Fingerprint names an alert: the first 128 bits of SHA-256 over the rule's id and the sorted group labels, in hex.
 func Fingerprint(ruleID string, group map[string]string) string {
+	b := FingerprintBytes(ruleID, group)
+	return hex.EncodeToString(b[:])
+}
+
+// FingerprintBytes is Fingerprint, not in hex.
+func FingerprintBytes(ruleID string, group map[string]string) [16]byte {
 	names := make([]string, 0, len(group))
 	for k := range group {
 		names = append(names, k)
@@ -197,5 +203,5 @@ func Fingerprint(ruleID string, group map[string]string) string {
 		b = strconv.AppendQuote(strconv.AppendQuote(b, k), group[k])
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return [16]byte(sum[:16])
 }

@@ -27,6 +27,8 @@ type active struct {
 type use struct {
 	s      *series
 	window int
+	rung   float64 // of a ladder
+	marks  bool    // the rung's evidence is wanted, not its count
 }
 
 // compareIDs orders numeric ids as numbers.
@@ -36,38 +38,65 @@ func compareIDs(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), st
 func (e *Engine) link(c *rule.Compiled) *active {
 	a := &active{c: c, by: e.groupingOf(c), instances: map[string]*instance{}}
 	for _, g := range c.Aggregates {
-		k, pred, x := shape(c, g)
-		a.aggs = append(a.aggs, e.use(a, k, pred, x))
+		k, parts, x := shape(g)
+		a.aggs = append(a.aggs, e.useOf(a, k, parts, x))
 	}
 	a.samples = e.use(a, kindCount, c.Where, nil)
 	if !c.Absence {
-		a.evidence = e.use(a, kindEvidence, expr.And(c.Where, c.Matching), nil)
+		a.evidence = e.useOf(a, kindEvidence, []expr.Node{c.Matching}, nil)
 	}
 	a.q = e.ask(a)
 	return a
 }
 
-// shape is what series an aggregate needs.
-func shape(c *rule.Compiled, g *expr.Aggregate) (k kind, pred, x expr.Node) {
-	pred = expr.And(c.Where, g.Where)
+// shape is what series an aggregate needs: of what, and of which of the filter's records: those that are all of parts, nil standing for true.
+func shape(g *expr.Aggregate) (k kind, parts []expr.Node, x expr.Node) {
+	parts = []expr.Node{g.Where}
 	if p, ok := expr.Conditional(g); ok {
-		return kindCount, expr.And(pred, p), nil
+		return kindCount, append(parts, p), nil
 	}
 	switch {
 	case g.X == nil:
-		return kindCount, pred, nil
+		return kindCount, parts, nil
 	case g.Distinct:
-		return kindDistinct, pred, g.X
+		return kindDistinct, parts, g.X
 	case g.Name == "count":
-		return kindCount, expr.And(pred, &expr.IsNull{X: g.X, Not: true}), nil
+		return kindCount, append(parts, &expr.IsNull{X: g.X, Not: true}), nil
 	case g.Name == "min":
-		return kindMin, pred, g.X
+		return kindMin, parts, g.X
 	case g.Name == "max":
-		return kindMax, pred, g.X
+		return kindMax, parts, g.X
 	case g.Name == "percentile":
-		return kindSketch, pred, g.X
+		return kindSketch, parts, g.X
 	}
-	return kindSum, pred, g.X
+	return kindSum, parts, g.X
+}
+
+// useOf is a use of the records of the filter that are all of parts besides. What is counted because a number passes a constant goes on a ladder.
+func (e *Engine) useOf(a *active, k kind, parts []expr.Node, x expr.Node) use {
+	if k == kindCount || k == kindEvidence {
+		if r, rest, ok := rungOf(parts); ok {
+			return e.rungUse(a, r, expr.And(a.c.Where, rest), k)
+		}
+	}
+	return e.use(a, k, a.all(parts), x)
+}
+
+// all is the predicate of the filter's records that are all of parts besides.
+func (a *active) all(parts []expr.Node) expr.Node {
+	return expr.And(append([]expr.Node{a.c.Where}, parts...)...)
+}
+
+// rungUse is a use of a rung, of its counts or of its evidence.
+func (e *Engine) rungUse(a *active, r expr.Rung, pred expr.Node, k kind) use {
+	var x expr.Node = r.Column
+	if r.Down {
+		x = &expr.Unary{Op: "-", X: x}
+	}
+	u := e.use(a, kindLadder, pred, x)
+	u.rung, u.marks = r.At, k == kindEvidence
+	u.s.hold(u, 1)
+	return u
 }
 
 func (e *Engine) groupingOf(c *rule.Compiled) *grouping {
@@ -97,6 +126,9 @@ func (e *Engine) use(a *active, k kind, pred, x expr.Node) use {
 	s := e.series[key]
 	if s == nil {
 		s = &series{key: key, kind: k, pred: e.set.Predicate(pred), by: a.by, groups: map[string]*group{}, services: map[string]int{}, pins: map[string]int{}}
+		if negated, ok := x.(*expr.Unary); ok && k == kindLadder {
+			s.down, x = true, negated.X
+		}
 		if x != nil {
 			s.measure = expr.NewMeasure(x)
 		}
@@ -111,7 +143,7 @@ func (e *Engine) use(a *active, k kind, pred, x expr.Node) use {
 	size := a.c.Bucket() / Tick
 	w := s.window(size, int64(a.c.TimeWindow)/Tick/size)
 	s.windows[w].refs++
-	return use{s, w}
+	return use{s: s, window: w}
 }
 
 // seriesKey names a series for ever: it is what snapshots and partials know it by.
@@ -145,6 +177,7 @@ func (e *Engine) unlink(a *active) {
 			u.s.all--
 		}
 		u.s.windows[u.window].refs--
+		u.s.hold(u, -1)
 		if u.s.all == 0 && len(u.s.pins) == 0 {
 			delete(e.series, u.s.key)
 			e.order = slices.DeleteFunc(e.order, func(s *series) bool { return s == u.s })

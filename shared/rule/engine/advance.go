@@ -162,7 +162,7 @@ func (e *Engine) step(i *instance, t int64, v *view, value expr.Value) {
 		if a.NoData {
 			reason = ReasonNoData
 		}
-		a.Quiet = e.quietFor(i, t)
+		a.quiet(e.quietFor(i, t))
 		e.emit(i, Firing, reason, t, v)
 	case confirm:
 		e.emit(i, Confirmed, ReasonCondition, t, v)

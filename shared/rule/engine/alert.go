@@ -18,6 +18,8 @@ const (
 // alert is the state of an instance. Times are ticks, 0 = none.
 type alert struct {
 	Phase    phase
+	NoData   bool  // fires for lack of data
+	Muted    bool  // resolved by hand: silent until the condition has been false
 	Pending  int64 // since when the condition holds
 	Starts   int64 // announced
 	Final    int64 // the first closed tick of the episode; 0 while an early alert is unconfirmed
@@ -25,13 +27,52 @@ type alert struct {
 	LastTrue int64
 	Told     int64 // of the last event
 	Seq      int64 // of the last event
-	Value    expr.Value
-	Peak     expr.Value
-	NoData   bool // fires for lack of data
-	Muted    bool // resolved by hand: silent until the condition has been false
-	Ack      string
-	AckNote  string
-	Quiet    string // the silence that covers it
+	Value    number
+	Peak     number
+	Said     *said // nil: nothing
+}
+
+// number is a value, or NULL: there are many alerts, and expr.Value is twice as large.
+type number struct {
+	N     float64
+	Known bool
+}
+
+func numberOf(v expr.Value) number { return number{v.N, !v.Null()} }
+
+func (n number) value() expr.Value {
+	if !n.Known {
+		return expr.Value{}
+	}
+	return expr.NumberOf(n.N)
+}
+
+// said is what people have said of an alert.
+type said struct {
+	Ack   string // who acknowledged it
+	Note  string
+	Quiet string // the silence that covers it
+}
+
+func (a *alert) said() said {
+	if a.Said == nil {
+		return said{}
+	}
+	return *a.Said
+}
+
+func (a *alert) say(s said) {
+	a.Said = nil
+	if s != (said{}) {
+		a.Said = &s
+	}
+}
+
+// quiet notes the silence that covers it, "" for none.
+func (a *alert) quiet(silence string) {
+	s := a.said()
+	s.Quiet = silence
+	a.say(s)
 }
 
 // move is what an observation leads to.
@@ -96,7 +137,7 @@ func (a *alert) mature(c *rule.Compiled, tick int64, v expr.Value) move {
 		return stay
 	}
 	a.Phase, a.Starts, a.Final, a.False = firing, tick, tick, 0
-	a.Value, a.Peak, a.NoData = v, v, v.Null()
+	a.Value, a.Peak, a.NoData = numberOf(v), numberOf(v), v.Null()
 	return fire
 }
 
@@ -104,11 +145,11 @@ func (a *alert) mature(c *rule.Compiled, tick int64, v expr.Value) move {
 func (a *alert) goOn(c *rule.Compiled, tick int64, v expr.Value) move {
 	a.LastTrue, a.False = tick, 0
 	if a.Final == 0 { // fired early: this is the tick that decides
-		a.Final, a.Value, a.Peak = tick, v, v
+		a.Final, a.Value, a.Peak = tick, numberOf(v), numberOf(v)
 		return confirm
 	}
-	if !v.Null() && (a.Peak.Null() || further(c, v.N, a.Peak.N)) {
-		a.Peak = v
+	if !v.Null() && (!a.Peak.Known || further(c, v.N, a.Peak.N)) {
+		a.Peak = numberOf(v)
 	}
 	return a.renewal(c, tick)
 }

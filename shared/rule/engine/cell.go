@@ -20,6 +20,7 @@ const (
 	kindDistinct                 // Set
 	kindSketch                   // N, Sketch
 	kindEvidence                 // N, Evidence
+	kindLadder                   // N, Ladder
 )
 
 // cell is what a series has collected of some records.
@@ -30,6 +31,7 @@ type cell struct {
 	Set      *distinct
 	Sketch   *ddsketch.DDSketch
 	Evidence []RecordID
+	Ladder   *ladder
 }
 
 // merge adds o, which may be changed or kept afterwards by neither: merged parts are copied.
@@ -59,6 +61,8 @@ func (c *cell) merge(k kind, o *cell) {
 		}
 	case kindEvidence:
 		c.Evidence = mergeEvidence(c.Evidence, o.Evidence)
+	case kindLadder:
+		c.Ladder = mergeLadders(c.Ladder, o.Ladder)
 	}
 	c.N += o.N
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +14,8 @@ import (
 //
 //	1  a silence was id, labels that an alert must have, until
 //	2  a silence is id, matchers, from, until
-const snapshotVersion = 2
+//	3  what compares a number with a constant is on a ladder, not a series for each constant
+const snapshotVersion = 3
 
 // Snapshot is the whole state. With the same versions and commands Restore goes on exactly as the engine would have.
 //
@@ -84,7 +86,7 @@ func (w *writer) sequences(e *Engine) {
 	keep := map[string]int64{}
 	for fp, seq := range e.seqs {
 		if seq >= e.last*Tick/1e9 {
-			keep[fp] = seq
+			keep[hex.EncodeToString(fp[:])] = seq
 		}
 	}
 	w.len(len(keep))
@@ -102,7 +104,7 @@ func (w *writer) rule(a *active) {
 	w.int(a.full)
 	w.len(len(a.instances))
 	for _, i := range sortedInstances(a) {
-		w.texts(i.labels)
+		w.texts(i.r.labels)
 		w.int(i.born)
 		w.alert(&i.alert)
 	}
@@ -112,11 +114,12 @@ func (w *writer) alert(a *alert) {
 	for _, v := range []int64{int64(a.Phase), a.Pending, a.Starts, a.Final, a.False, a.LastTrue, a.Told, a.Seq} {
 		w.int(v)
 	}
-	w.value(a.Value)
-	w.value(a.Peak)
+	w.value(a.Value.value())
+	w.value(a.Peak.value())
 	w.bool(a.NoData)
 	w.bool(a.Muted)
-	w.texts([]string{a.Ack, a.AckNote, a.Quiet})
+	said := a.said()
+	w.texts([]string{said.Ack, said.Note, said.Quiet})
 }
 
 func (r *reader) alert() (a alert) {
@@ -124,10 +127,10 @@ func (r *reader) alert() (a alert) {
 	for _, v := range []*int64{&a.Pending, &a.Starts, &a.Final, &a.False, &a.LastTrue, &a.Told, &a.Seq} {
 		*v = r.int()
 	}
-	a.Value, a.Peak = r.value(), r.value()
+	a.Value, a.Peak = numberOf(r.value()), numberOf(r.value())
 	a.NoData, a.Muted = r.bool(), r.bool()
 	if t := r.texts(); len(t) == 3 {
-		a.Ack, a.AckNote, a.Quiet = t[0], t[1], t[2]
+		a.say(said{t[0], t[1], t[2]})
 	}
 	return a
 }
@@ -186,8 +189,8 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 	e.fresh = false
 	e.last, e.wm, e.folded, e.overflows = r.int(), r.int(), r.int(), r.int()
 	for range r.len() {
-		fp := r.text()
-		e.seqs[fp] = r.int()
+		fp, seq := r.fingerprint(), r.int()
+		e.seqs[fp] = seq
 	}
 	for range r.len() {
 		e.silence(r.silence(snapshot[0]), e.last)
@@ -203,12 +206,20 @@ func Restore(place Place, snapshot []byte, versions []Version, commands []Comman
 		return nil, err
 	}
 	e.folded = folded
+	plain, old := map[string]use{}, map[*series]use{}
+	if snapshot[0] < 3 {
+		plain = e.plainUses()
+	}
 	for range r.len() {
-		e.restoreSeries(r)
+		s := e.restoreSeries(r)
+		if u, ok := plain[s.key]; ok && e.series[s.key] != s {
+			old[s] = u
+		}
 	}
 	if r.err != nil {
 		return nil, r.err
 	}
+	e.takeOver(old)
 	for _, a := range e.active {
 		for _, i := range a.instances {
 			i.wake = 0
@@ -265,8 +276,8 @@ func (e *Engine) restoreRules(r *reader, versions []Version) error {
 	return r.err
 }
 
-// restoreSeries fills the series that the rules have linked. One that nobody needs any more is read over.
-func (e *Engine) restoreSeries(r *reader) {
+// restoreSeries fills the series that the rules have linked. One that nobody needs any more is returned and belongs to nobody.
+func (e *Engine) restoreSeries(r *reader) *series {
 	key, k := r.text(), kind(r.int())
 	s := e.series[key]
 	if s == nil || s.kind != k {
@@ -277,7 +288,7 @@ func (e *Engine) restoreSeries(r *reader) {
 		size, count := r.int(), r.int()
 		if size <= 0 || count <= 0 {
 			r.fail()
-			return
+			return s
 		}
 		places[i] = s.window(size, count)
 	}
@@ -296,11 +307,12 @@ func (e *Engine) restoreSeries(r *reader) {
 		for i := range r.len() {
 			if i >= len(places) {
 				r.fail()
-				return
+				return s
 			}
 			r.ring(s.ring(g, places[i]))
 		}
 	}
+	return s
 }
 
 func (r *reader) ring(into *ring) {
@@ -314,5 +326,8 @@ func (r *reader) ring(into *ring) {
 		at := r.int()
 		c := r.cell(into.kind)
 		into.cells = append(into.cells, cellSlot{at, &c})
+		if r.err == nil {
+			into.sumUp(&c, 1)
+		}
 	}
 }

@@ -72,8 +72,8 @@ func (e *Engine) requiet(t int64) {
 			if i.alert.Phase != firing {
 				continue
 			}
-			if quiet := e.quietFor(i, t); quiet != i.alert.Quiet {
-				i.alert.Quiet = quiet
+			if quiet := e.quietFor(i, t); quiet != i.alert.said().Quiet {
+				i.alert.quiet(quiet)
 				e.emit(i, Updated, ReasonManual, t, nil)
 			}
 		}
@@ -104,7 +104,7 @@ func (i *instance) silenceLabels() map[string]string {
 func (e *Engine) firing(fingerprint string) *instance {
 	for _, a := range e.active {
 		for _, i := range a.instances {
-			if i.fingerprint == fingerprint && i.alert.Phase == firing {
+			if i.alert.Phase == firing && i.fingerprint() == fingerprint {
 				return i
 			}
 		}
@@ -116,19 +116,23 @@ func (e *Engine) handle(i *instance, c *Command, t int64) {
 	switch c.Kind {
 	case CommandResolve:
 		i.alert.Muted = true
-		i.alert.Ack, i.alert.AckNote = c.Who, c.Note
+		said := i.alert.said()
+		said.Ack, said.Note = c.Who, c.Note
+		i.alert.say(said)
 		e.end(i, t, t, ReasonManual)
 		if next := i.next(t); next != 0 {
 			e.wakeAt(i, next)
 		}
 		e.settle(i)
 	case CommandAcknowledge, CommandNote:
+		said := i.alert.said()
 		if c.Kind == CommandAcknowledge {
-			i.alert.Ack = c.Who
+			said.Ack = c.Who
 		}
 		if c.Note != "" { // an acknowledgement without words takes none away
-			i.alert.AckNote = c.Note
+			said.Note = c.Note
 		}
+		i.alert.say(said)
 		e.emit(i, Updated, ReasonManual, t, nil)
 	}
 }

@@ -4,7 +4,8 @@
 //
 //	records ──Fold──▶ cells (series × group × tick) ──Advance──▶ rings of buckets (× window) ──▶ readings ──▶ alerts ──▶ events
 //
-// A series is what rules share: one aggregate of one predicate, grouped one way. Its cells collect the records of a tick (250 ms of
+// A series is what rules share: one aggregate of one predicate, grouped one way; predicates that differ only in the constant that a number is
+// compared with are one series, a ladder. Its cells collect the records of a tick (250 ms of
 // eval_time) that is still open. Advance(watermark) closes ticks: their cells go into the rings, one a window length. A reading is the value of a
 // condition in one group; those whose value may have changed are worked out, in the order of ticks, once for all rules that ask the same. Of the
 // alerts (rule × group) that depend on a reading, those are looked at that fire or wait, or whose threshold the value has come to.

@@ -1,9 +1,5 @@
 package engine
 
-import (
-	"slices"
-)
-
 // Early returns the alerts that the last Fold makes certain before their tick is closed: rules that more records of the same window can
 // only confirm. It looks at the open ticks, in order, up to the one of the fold's newest record.
 func (e *Engine) Early() []Event {
@@ -12,9 +8,9 @@ func (e *Engine) Early() []Event {
 		newest = min(newest, e.future[0].tick-1) // from there on another version decides
 	}
 	for _, g := range e.touched {
-		for _, r := range g.readings {
-			if r.q.grows {
-				e.certain(r, newest)
+		for _, c := range g.open { // of a reading's base: what its condition counts is in it
+			if c.tick <= newest && len(g.readings) > 0 {
+				e.certain(g, c.tick)
 			}
 		}
 	}
@@ -24,15 +20,15 @@ func (e *Engine) Early() []Event {
 	return events
 }
 
-// certain fires what holds already, at the first open tick at which it does.
-func (e *Engine) certain(r *reading, newest int64) {
-	for _, t := range r.openTicks() {
-		if t > newest {
-			return
+// certain fires what holds already at an open tick.
+func (e *Engine) certain(g *group, t int64) {
+	for _, r := range g.readings {
+		if !r.q.grows || len(r.watched)+len(r.rising) == 0 || !r.counts(t) {
+			continue
 		}
-		v := &view{r: r, tick: t, early: true}
-		up, _ := r.reached(v.raw())
-		e.looked = slices.Concat(r.watched, up) // copied: they move when they fire
+		v := &e.seen
+		*v = view{r: r, tick: t, early: true}
+		e.looked = r.reached(v.raw(), append(e.looked[:0], r.watched...)) // copied: they move when they fire
 		for _, i := range e.looked {
 			if i.a.c.Monotone && i.a.c.Local && i.a.c.For == 0 && i.alert.Phase == inactive && !i.alert.Muted {
 				e.ahead(i, t)
@@ -50,21 +46,21 @@ func (e *Engine) ahead(i *instance, t int64) {
 	}
 	a := &i.alert
 	a.Phase, a.Pending, a.Starts, a.Final, a.False, a.LastTrue = firing, t, t, 0, 0, t
-	a.Value, a.Peak, a.NoData = value, value, false
-	a.Quiet = e.quietFor(i, t)
+	a.Value, a.Peak, a.NoData = numberOf(value), numberOf(value), false
+	a.quiet(e.quietFor(i, t))
 	e.emit(i, Firing, ReasonCondition, t, v)
 	e.wakeAt(i, t)
 	e.settle(i)
 }
 
-// openTicks are the ticks with open cells of what the condition counts, in order.
-func (r *reading) openTicks() []int64 {
-	var out []int64
-	for _, g := range r.groups[:len(r.q.aggs)] {
-		for j := range g.open {
-			out = append(out, g.open[j].tick)
+// counts tells whether the condition counts any record of an open tick.
+func (r *reading) counts(t int64) bool {
+	for _, s := range r.sees[:len(r.q.aggs)] {
+		for j := range s.g.open {
+			if s.g.open[j].tick == t {
+				return true
+			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return false
 }

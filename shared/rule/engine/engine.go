@@ -43,7 +43,7 @@ type Engine struct {
 	questions map[string]*question
 	watchAll  bool    // tests: no alert is idle
 	future    []input // known, not yet in force; by tick
-	seqs      map[string]int64
+	seqs      map[[16]byte]int64
 	quiets    []*silence
 
 	last   int64 // the newest closed tick
@@ -58,8 +58,10 @@ type Engine struct {
 	touched  []*group
 	newest   int64 // tick of the newest record of the last Fold
 	scratch  []cell
+	climber  climber
 	dirty    []*reading
 	looked   []*instance
+	seen     view // of the reading that is being looked at
 	partials []Partial
 	events   []Event
 	failed   map[string]error // rules that could not be compiled
@@ -76,7 +78,7 @@ type openRef struct {
 
 // New makes an engine that has seen nothing. last is where it begins, ns of event time: ticks up to it are closed.
 func New(place Place, beginning int64) *Engine {
-	return &Engine{place: place, set: expr.NewSet(), series: map[string]*series{}, active: map[string]*active{}, questions: map[string]*question{}, seqs: map[string]int64{},
+	return &Engine{place: place, set: expr.NewSet(), series: map[string]*series{}, active: map[string]*active{}, questions: map[string]*question{}, seqs: map[[16]byte]int64{},
 		open: map[int64][]openRef{}, failed: map[string]error{}, last: beginning / Tick, wm: beginning, fresh: true}
 }
 
@@ -146,8 +148,13 @@ type Partial struct {
 	kind   kind
 }
 
-// Merge takes partials in. They belong to ticks above the last closed one; unknown series are of rules that are gone.
+// Merge takes partials in. They belong to ticks above the last closed one; unknown series are of rules that are gone, or of before ladders.
 func (e *Engine) Merge(ps []Partial) {
+	if slices.ContainsFunc(ps, func(p Partial) bool {
+		return (p.kind == kindCount || p.kind == kindEvidence) && e.series[p.Series] == nil
+	}) {
+		ps = e.takeOverPartials(ps)
+	}
 	e.gen++
 	for i := range ps {
 		p := &ps[i]

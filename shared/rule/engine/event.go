@@ -61,9 +61,10 @@ type Event struct {
 // emit says something about an instance at a tick.
 func (e *Engine) emit(i *instance, k Kind, reason string, tick int64, v *view) {
 	a, c := &i.alert, i.a.c
-	ev := Event{Kind: k, Reason: reason, Early: k != Confirmed && a.Final == 0, Rule: c, Fingerprint: i.fingerprint, Labels: i.allLabels(), Tick: tick * Tick,
-		Starts: a.Starts * Tick, Final: a.Final * Tick, Pending: a.Pending * Tick, LastTrue: a.LastTrue * Tick, Value: a.Value, Peak: a.Peak,
-		Ack: a.Ack, Note: a.AckNote, Silence: a.Quiet, Watermark: e.wm}
+	said := a.said()
+	ev := Event{Kind: k, Reason: reason, Early: k != Confirmed && a.Final == 0, Rule: c, Fingerprint: i.fingerprint(), Labels: i.allLabels(), Tick: tick * Tick,
+		Starts: a.Starts * Tick, Final: a.Final * Tick, Pending: a.Pending * Tick, LastTrue: a.LastTrue * Tick, Value: a.Value.value(), Peak: a.Peak.value(),
+		Ack: said.Ack, Note: said.Note, Silence: said.Quiet, Watermark: e.wm}
 	if e.place.Global { // how far all partitions are when it is decided depends on who decides when
 		ev.Watermark = tick * Tick
 	}
@@ -98,8 +99,7 @@ func (e *Engine) fill(ev *Event, i *instance, v *view) {
 	}
 	ev.Approximate = v.approximate
 	if i.evidence != nil && (ev.Kind == Firing || ev.Kind == Confirmed) {
-		cell := v.cell(i.evidence, i.a.evidence.s.ring(i.evidence, i.a.evidence.window))
-		ev.Evidence = thin(cell.Evidence)
+		ev.Evidence = v.evidence(i.a.evidence, i.evidence)
 	}
 }
 

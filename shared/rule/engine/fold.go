@@ -243,6 +243,8 @@ func (e *Engine) collect(b *batch, s *series, l *layout, mask []uint64) []cell {
 		b.rows(mask, func(row int) { out[l.cell[row]].N++ })
 	case kindEvidence:
 		b.evidence(l, mask, out)
+	case kindLadder:
+		b.climb(&e.climber, s, l, mask, out)
 	case kindDistinct:
 		b.distinct(s, l, mask, out)
 	default:
@@ -353,8 +355,21 @@ type edges struct {
 	last  [4]int32 // a ring: the last evidenceLast of it
 }
 
-func (b *batch) evidence(l *layout, mask []uint64, out []cell) {
+// inOrder calls f for each seen record of the mask, in the order of evidence.
+func (b *batch) inOrder(mask []uint64, f func(row int)) {
 	d := b.identities()
+	if d.order == nil {
+		b.rows(mask, f)
+		return
+	}
+	for _, row := range d.order {
+		if w := row >> 6; mask[w]&b.seen[w]>>(row&63)&1 == 1 {
+			f(int(row))
+		}
+	}
+}
+
+func (b *batch) evidence(l *layout, mask []uint64, out []cell) {
 	es := make([]edges, len(out))
 	take := func(row int) {
 		c := l.cell[row]
@@ -365,15 +380,7 @@ func (b *batch) evidence(l *layout, mask []uint64, out []cell) {
 		es[c].last[n&3] = int32(row)
 		out[c].N = n + 1
 	}
-	if d.order == nil {
-		b.rows(mask, take)
-	} else {
-		for _, row := range d.order {
-			if w := row >> 6; mask[w]&b.seen[w]>>(row&63)&1 == 1 {
-				take(int(row))
-			}
-		}
-	}
+	b.inOrder(mask, take)
 	for c := range out {
 		if out[c].N > 0 {
 			out[c].Evidence = b.edgeIDs(&es[c], out[c].N)

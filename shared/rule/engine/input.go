@@ -188,7 +188,7 @@ func (e *Engine) adopt(old, next *active, t int64) {
 		i.r.take(i)
 		before := i.evidence
 		i.a = next
-		next.instances[i.key] = i
+		next.instances[i.r.key] = i
 		i.collect()
 		if before != nil { // let go of only now: else its group might be forgotten with what is in it
 			old.evidence.s.release(before)
@@ -208,8 +208,8 @@ func (e *Engine) adopt(old, next *active, t int64) {
 // adapt tells of a firing alert whose severity changed, or whose labels brought it under a silence or out of one.
 func (e *Engine) adapt(i *instance, severity bool, t int64) {
 	quiet := e.quietFor(i, t)
-	moved := quiet != i.alert.Quiet
-	i.alert.Quiet = quiet
+	moved := quiet != i.alert.said().Quiet
+	i.alert.quiet(quiet)
 	switch {
 	case severity:
 		e.emit(i, Updated, ReasonSeverity, t, nil)
@@ -223,6 +223,6 @@ func sortedInstances(a *active) []*instance {
 	for _, i := range a.instances {
 		out = append(out, i)
 	}
-	slices.SortFunc(out, func(x, y *instance) int { return cmp.Compare(x.key, y.key) })
+	slices.SortFunc(out, func(x, y *instance) int { return cmp.Compare(x.r.key, y.r.key) })
 	return out
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"encoding/hex"
 	"slices"
 
 	"github.com/logmill/logmill/shared/rule"
@@ -10,20 +11,21 @@ import (
 
 // instance is a rule's alert for one group.
 type instance struct {
-	a           *active
-	r           *reading
-	shelf       shelf // of r
-	slot        int   // in r.watched
-	key         string
-	labels      []string // by a.by.cols
-	fingerprint string
-	evidence    *group // nil: none
-	alert       alert
-	born        int64 // tick
-	wake        int64 // tick; 0 = none
-	seen        int64 // tick of the last evaluation
-	gone        bool
+	a        *active
+	r        *reading
+	evidence *group // nil: none
+	alert    alert
+	born     int64 // tick
+	wake     int64 // tick; 0 = none
+	seen     int64 // tick of the last evaluation
+	print    [16]byte
+	slot     int32 // in r.watched
+	shelf    shelf // of r
+	gone     bool
 }
+
+// fingerprint names the alert.
+func (i *instance) fingerprint() string { return hex.EncodeToString(i.print[:]) }
 
 // instance finds or makes a rule's instance for a group.
 func (e *Engine) instance(a *active, key string, labels []string, tick int64) *instance {
@@ -31,10 +33,10 @@ func (e *Engine) instance(a *active, key string, labels []string, tick int64) *i
 		return i
 	}
 	r := e.reading(a.q, key, labels)
-	i := &instance{a: a, r: r, key: r.key, labels: r.labels, born: tick}
-	i.fingerprint = rule.Fingerprint(a.c.ID, i.groupLabels())
-	i.alert.Seq = max(e.seqs[i.fingerprint], tick*Tick/1e9) // above what any earlier instance of this fingerprint can have reached
-	delete(e.seqs, i.fingerprint)
+	i := &instance{a: a, r: r, born: tick}
+	i.print = rule.FingerprintBytes(a.c.ID, i.groupLabels())
+	i.alert.Seq = max(e.seqs[i.print], tick*Tick/1e9) // above what any earlier instance of this fingerprint can have reached
+	delete(e.seqs, i.print)
 	a.instances[key] = i
 	i.collect()
 	r.alerts++
@@ -49,7 +51,7 @@ func (e *Engine) instance(a *active, key string, labels []string, tick int64) *i
 func (i *instance) collect() {
 	i.evidence = nil
 	if u := i.a.evidence; u.s != nil {
-		i.evidence = u.s.find(i.key, i.labels)
+		i.evidence = u.s.find(i.r.key, i.r.labels)
 		i.evidence.refs++
 		u.s.ring(i.evidence, u.window)
 	}
@@ -65,9 +67,9 @@ func (e *Engine) remove(i *instance) {
 		e.close(i.r)
 	}
 	if i.alert.Seq >= e.last*Tick/1e9 { // else the next instance begins above it anyway
-		e.seqs[i.fingerprint] = i.alert.Seq
+		e.seqs[i.print] = i.alert.Seq
 	}
-	delete(i.a.instances, i.key)
+	delete(i.a.instances, i.r.key)
 	i.gone = true
 }
 
@@ -84,7 +86,7 @@ func (i *instance) groupLabels() map[string]string {
 	out := map[string]string{}
 	for k, c := range i.a.by.cols {
 		if slices.ContainsFunc(i.a.c.Groups, func(g *expr.Column) bool { return g.String() == c.String() }) {
-			out[c.Label()] = i.labels[k]
+			out[c.Label()] = i.r.labels[k]
 		}
 	}
 	return out

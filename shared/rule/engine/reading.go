@@ -47,13 +47,12 @@ type reading struct {
 	q      *question
 	key    string
 	labels []string
-	groups []*group // of q.aggs, then of q.samples
-	rings  []*ring  // of groups
+	sees   []sight // of q.aggs, then of q.samples
 
 	alerts  int
 	watched []*instance // to be looked at whenever the value may have changed
-	rising  []*instance // idle, > or >=, the least threshold first
-	falling []*instance // idle, < or <=, the greatest threshold first
+	rising  []ranked    // idle, > or >=, the least threshold first
+	falling []ranked    // idle, < or <=, the greatest threshold first
 	due     []*instance // whose time is up
 
 	wake  int64 // tick at which the oldest bucket leaves; 0 = none
@@ -63,6 +62,18 @@ type reading struct {
 	lookedAt int64 // tick of the last look for people, and what was seen
 	lines    int64
 	empty    bool // no value
+}
+
+// ranked is an instance and its threshold, beside it: the first threshold of a shelf is all that most visits look at.
+type ranked struct {
+	at float64
+	i  *instance
+}
+
+// sight is a group and its ring of a window.
+type sight struct {
+	g *group
+	r *ring
 }
 
 // shelf is where a reading keeps an instance.
@@ -80,27 +91,28 @@ func (e *Engine) reading(q *question, key string, labels []string) *reading {
 	if r := q.readings[key]; r != nil {
 		return r
 	}
-	r := &reading{q: q, key: key, labels: slices.Clone(labels)}
+	r := &reading{q: q, sees: make([]sight, 0, len(q.aggs)+1)}
 	for _, u := range append(q.aggs[:len(q.aggs):len(q.aggs)], q.samples) {
 		g := u.s.find(key, labels)
 		g.refs++
-		r.groups, r.rings = append(r.groups, g), append(r.rings, u.s.ring(g, u.window))
+		r.sees = append(r.sees, sight{g, u.s.ring(g, u.window)})
 	}
 	base := r.base()
+	r.key, r.labels = base.key, base.labels // not copies: there are many readings
 	base.readings = append(base.readings, r)
 	q.readings[key] = r
 	return r
 }
 
 // base is the group of all records of the filter. What any aggregate counts is in it, so nothing changes without it.
-func (r *reading) base() *group { return r.groups[len(r.groups)-1] }
+func (r *reading) base() *group { return r.sees[len(r.sees)-1].g }
 
 // close lets go of a reading that no alert depends on. Its groups are forgotten once they are closed.
 func (e *Engine) close(r *reading) {
 	base := r.base()
 	base.readings = slices.DeleteFunc(base.readings, func(x *reading) bool { return x == r })
 	for k, u := range append(r.q.aggs[:len(r.q.aggs):len(r.q.aggs)], r.q.samples) {
-		u.s.release(r.groups[k])
+		u.s.release(r.sees[k].g)
 	}
 	delete(r.q.readings, r.key)
 	r.gone = true
@@ -137,12 +149,12 @@ func (r *reading) put(i *instance, to shelf) {
 	i.shelf = to
 	switch to {
 	case watched:
-		i.slot = len(r.watched)
+		i.slot = int32(len(r.watched))
 		r.watched = append(r.watched, i)
 	case rising:
-		r.rising = slices.Insert(r.rising, r.place(i), i)
+		r.rising = slices.Insert(r.rising, place(r.rising, i, 1), ranked{i.a.c.Threshold, i})
 	case falling:
-		r.falling = slices.Insert(r.falling, r.place(i), i)
+		r.falling = slices.Insert(r.falling, place(r.falling, i, -1), ranked{i.a.c.Threshold, i})
 	}
 }
 
@@ -156,47 +168,43 @@ func (r *reading) take(i *instance) {
 		r.watched[last] = nil
 		r.watched = r.watched[:last]
 	case rising:
-		k := r.place(i)
+		k := place(r.rising, i, 1)
 		r.rising = slices.Delete(r.rising, k, k+1)
 	case falling:
-		k := r.place(i)
+		k := place(r.falling, i, -1)
 		r.falling = slices.Delete(r.falling, k, k+1)
 	}
 	i.shelf = asleep
 }
 
-// place is where an instance stands, or would, on its sorted shelf. Rules of one threshold stand in the order of their ids.
-func (r *reading) place(i *instance) int {
-	list, sign := r.rising, 1
-	if i.shelf == falling {
-		list, sign = r.falling, -1
-	}
-	k, _ := slices.BinarySearchFunc(list, i, func(a, b *instance) int {
-		return cmp.Or(sign*cmp.Compare(a.a.c.Threshold, b.a.c.Threshold), compareIDs(a.a.c.ID, b.a.c.ID))
+// place is where an instance stands, or would, on a sorted shelf. Rules of one threshold stand in the order of their ids.
+func place(list []ranked, i *instance, sign int) int {
+	k, _ := slices.BinarySearchFunc(list, i, func(r ranked, i *instance) int {
+		return cmp.Or(sign*cmp.Compare(r.at, i.a.c.Threshold), compareIDs(r.i.a.c.ID, i.a.c.ID))
 	})
 	return k
 }
 
-// reached are the idle instances whose threshold a value has come to.
-func (r *reading) reached(v expr.Value) (up, down []*instance) {
+// reached appends the idle instances whose threshold a value has come to.
+func (r *reading) reached(v expr.Value, out []*instance) []*instance {
 	if v.Null() {
-		return nil, nil
+		return out
 	}
-	for len(up) < len(r.rising) && r.rising[len(up)].a.c.Threshold <= v.N {
-		up = r.rising[:len(up)+1]
+	for k := 0; k < len(r.rising) && r.rising[k].at <= v.N; k++ {
+		out = append(out, r.rising[k].i)
 	}
-	for len(down) < len(r.falling) && r.falling[len(down)].a.c.Threshold >= v.N {
-		down = r.falling[:len(down)+1]
+	for k := 0; k < len(r.falling) && r.falling[k].at >= v.N; k++ {
+		out = append(out, r.falling[k].i)
 	}
-	return up, down
+	return out
 }
 
 // visit takes a reading's alerts to a closed tick.
 func (e *Engine) visit(r *reading, t int64) {
-	v := &view{r: r, tick: t}
+	v := &e.seen
+	*v = view{r: r, tick: t}
 	value := v.raw()
-	up, down := r.reached(value)
-	e.looked = slices.Concat(r.watched, r.due, up, down) // copied: they move while they are looked at
+	e.looked = r.reached(value, append(append(e.looked[:0], r.watched...), r.due...)) // copied: they move while they are looked at
 	r.due = r.due[:0]
 	for _, i := range e.looked {
 		if !i.gone && i.seen != t {
@@ -212,8 +220,8 @@ func (e *Engine) visit(r *reading, t int64) {
 // wakeNext wakes a reading when the oldest bucket leaves its windows.
 func (e *Engine) wakeNext(r *reading) {
 	next := int64(0)
-	for _, ring := range r.rings {
-		if t, ok := ring.next(); ok && t > e.last && (next == 0 || t < next) {
+	for _, s := range r.sees {
+		if t, ok := s.r.next(); ok && t > e.last && (next == 0 || t < next) {
 			next = t
 		}
 	}
@@ -244,14 +252,38 @@ type view struct {
 func (v *view) raw() expr.Value { return v.r.q.c.Value(v) }
 
 func (v *view) cell(g *group, r *ring) cell {
-	var open []openCell
+	open, _ := v.open(g, r)
+	return r.window(v.tick, v.warm, open)
+}
+
+// open are the cells of a group that count in though they are open, and the fold that they are of. A ring whose closed cells alone count lets go
+// of what the window has left.
+func (v *view) open(g *group, r *ring) (open []openCell, fold uint64) {
 	switch {
 	case v.early:
-		open = g.open
+		return g.open, g.touched
 	case !v.look:
 		r.expire(v.tick)
 	}
-	return r.window(v.tick, v.warm, open)
+	return nil, 0
+}
+
+// reach is how many records reach each rung of the ladder that the condition's k-th aggregate looks at.
+func (v *view) reach(k int) *reach {
+	s := v.r.sees[k]
+	open, fold := v.open(s.g, s.r)
+	return s.r.reach(v.tick, v.warm, open, fold)
+}
+
+// evidence are the records that a use of evidence has in a group.
+func (v *view) evidence(u use, g *group) []RecordID {
+	r := u.s.ring(g, u.window)
+	if u.s.kind == kindLadder {
+		open, _ := v.open(g, r)
+		return r.rungEvidence(v.tick, v.warm, open, u.rung)
+	}
+	c := v.cell(g, r)
+	return thin(c.Evidence)
 }
 
 // Column is the group's label.
@@ -276,7 +308,10 @@ func (v *view) Aggregate(a *expr.Aggregate) expr.Value {
 // aggregate is the window's value of the condition's k-th aggregate.
 func (v *view) aggregate(k int) expr.Value {
 	a, s := v.r.q.c.Aggregates[k], v.r.q.aggs[k].s
-	c := v.cell(v.r.groups[k], v.r.rings[k])
+	if s.kind == kindLadder {
+		return expr.NumberOf(float64(v.reach(k).at(v.r.q.aggs[k].rung)))
+	}
+	c := v.cell(v.r.sees[k].g, v.r.sees[k].r)
 	switch {
 	case s.kind == kindCount:
 		return expr.NumberOf(float64(c.N))
@@ -302,7 +337,7 @@ func (v *view) aggregate(k int) expr.Value {
 }
 
 func (v *view) samples() int64 {
-	last := len(v.r.rings) - 1
-	c := v.cell(v.r.groups[last], v.r.rings[last])
+	base := v.r.sees[len(v.r.sees)-1]
+	c := v.cell(base.g, base.r)
 	return c.N
 }

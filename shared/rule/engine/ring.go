@@ -9,6 +9,7 @@ type ring struct {
 	sums  []sumSlot
 	total sumSlot // of all of sums
 	cells []cellSlot
+	rungs *rungs // of kindLadder
 }
 
 // sumSlot is a bucket of a count or a sum; those can be taken away again.
@@ -46,6 +47,19 @@ func (r *ring) add(tick int64, c *cell) {
 		r.cells = append(r.cells, cellSlot{at: at, cell: &cell{}})
 	}
 	r.cells[len(r.cells)-1].cell.merge(r.kind, c)
+	r.sumUp(c, 1)
+}
+
+// sumUp adds the counts of a ladder's cell to the sum, or takes them away.
+func (r *ring) sumUp(c *cell, sign int64) {
+	if r.kind != kindLadder {
+		return
+	}
+	if r.rungs == nil {
+		r.rungs = &rungs{}
+	}
+	r.rungs.sum.take(c.Ladder, sign)
+	r.rungs.changes++
 }
 
 // expire lets go of the buckets that the window at a tick has left behind.
@@ -59,6 +73,7 @@ func (r *ring) expire(tick int64) {
 	r.sums = dropFront(r.sums, k)
 	k = 0
 	for k < len(r.cells) && r.cells[k].at < oldest {
+		r.sumUp(r.cells[k].cell, -1)
 		k++
 	}
 	r.cells = dropFront(r.cells, k)

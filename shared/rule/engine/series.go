@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +22,10 @@ type series struct {
 	pred     *expr.Predicate // nil = every record
 	measure  *expr.Measure   // nil for counts and evidence
 	by       *grouping
+	rungUses map[float64]int // of a ladder
+	rungs    []float64       // the same, ascending; nil = not sorted yet
+	down     bool            // the ladder goes down: values are taken with the other sign
+	marks    int             // uses that need a ladder's evidence
 	windows  []*windowUse
 	groups   map[string]*group
 	services map[string]int // groups by their first label, where they have more than one
@@ -106,6 +111,30 @@ func (s *series) overflow(labels []string) []string {
 		out[0] = labels[0]
 	}
 	return out
+}
+
+// hold counts the uses of a ladder's rungs (by 1 or −1). New rungs are there from the next fold on.
+func (s *series) hold(u use, by int) {
+	if s.kind != kindLadder {
+		return
+	}
+	if u.marks {
+		s.marks += by
+	}
+	if s.rungUses == nil {
+		s.rungUses = map[float64]int{}
+	}
+	if s.rungUses[u.rung] += by; s.rungUses[u.rung] == 0 {
+		delete(s.rungUses, u.rung)
+	}
+	s.rungs = nil // sorted again when they are needed
+}
+
+func (s *series) sortedRungs() []float64 {
+	if s.rungs == nil {
+		s.rungs = slices.Sorted(maps.Keys(s.rungUses))
+	}
+	return s.rungs
 }
 
 // wants tells whether somebody looks at the groups of a service.

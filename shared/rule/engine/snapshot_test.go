@@ -151,7 +151,7 @@ func TestBordersDoNotMatter(t *testing.T) {
 var goldens = []struct {
 	file string
 	of   float64
-}{{"testdata/snapshot-v1.bin", 0.5}, {"testdata/snapshot-v1-silence.bin", 0.4}, {"testdata/snapshot-v2.bin", 0.75}}
+}{{"testdata/snapshot-v1.bin", 0.5}, {"testdata/snapshot-v1-silence.bin", 0.4}, {"testdata/snapshot-v2.bin", 0.75}, {"testdata/snapshot-v3.bin", 0.75}}
 
 // TestOldSnapshotsStayReadable goes on from each golden snapshot as the engine would have. WRITE_GOLDEN=1 writes the newest, for a new format only.
 func TestOldSnapshotsStayReadable(t *testing.T) {

@@ -34,7 +34,7 @@ func (e *Engine) States() (out []AlertState) {
 
 func (e *Engine) state(i *instance) AlertState {
 	v := e.look(i)
-	s := AlertState{Rule: i.a.c, Fingerprint: i.fingerprint, Labels: i.allLabels(), Firing: i.alert.Phase == firing, Pending: i.alert.Pending * Tick, Value: i.value(v), Peak: i.alert.Peak}
+	s := AlertState{Rule: i.a.c, Fingerprint: i.fingerprint(), Labels: i.allLabels(), Firing: i.alert.Phase == firing, Pending: i.alert.Pending * Tick, Value: i.value(v), Peak: i.alert.Peak.value()}
 	s.Approximate = v.approximate
 	if s.Firing {
 		s.Starts = i.alert.Starts * Tick

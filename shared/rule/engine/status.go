@@ -89,7 +89,7 @@ func (e *Engine) stand(i *instance, s *Standing, out *Status) {
 		s.Firing++
 	case i.alert.Phase == pending:
 		s.Pending++
-		p := Pending{RuleID: i.a.c.ID, Version: i.a.c.Version, Fingerprint: i.fingerprint, Labels: i.allLabels(), Since: i.alert.Pending * Tick, Fires: i.alert.Pending*Tick + int64(i.a.c.For)}
+		p := Pending{RuleID: i.a.c.ID, Version: i.a.c.Version, Fingerprint: i.fingerprint(), Labels: i.allLabels(), Since: i.alert.Pending * Tick, Fires: i.alert.Pending*Tick + int64(i.a.c.For)}
 		if v := i.value(e.look(i)); !v.Null() {
 			p.Value = &v.N
 		}
@@ -111,7 +111,7 @@ func (e *Engine) blank(i *instance) bool {
 		v := &view{r: r, tick: e.last, look: true}
 		r.lookedAt, r.lines = e.last, v.samples()
 		r.empty = r.lines == 0
-		if !slices.ContainsFunc(r.q.aggs, func(u use) bool { return u.s.kind != kindCount && u.s.kind != kindSum }) {
+		if !slices.ContainsFunc(r.q.aggs, func(u use) bool { return u.s.kind != kindCount && u.s.kind != kindSum && u.s.kind != kindLadder }) {
 			r.empty = v.raw().Null()
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/logmill/logmill/shared/block"
 	"github.com/logmill/logmill/shared/rule"
 )
 
@@ -57,9 +56,7 @@ func BenchmarkStatus(b *testing.B) {
 	require.NoError(b, e.Schedule(benchRules(10_000, true), nil))
 	e.Advance(t0 + 1e9)
 	for i, data := range benchBlocks(b, 4000, 200, func(int) string { return "x" }) {
-		r, err := block.Open(data)
-		require.NoError(b, err)
-		require.NoError(b, e.Fold(later{r, int64(i+400) * 1e9}, 0))
+		require.NoError(b, e.Fold(decoded(b, data).at(int64(i+400)), 0))
 		e.Advance(t0 + int64(i+401)*1e9)
 	}
 	alerts := 0

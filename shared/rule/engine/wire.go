@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"maps"
 	"math"
@@ -67,11 +68,33 @@ func (w *writer) cell(k kind, c *cell) {
 	case kindEvidence:
 		w.len(len(c.Evidence))
 		for _, r := range c.Evidence {
-			w.int(r.EvalTime)
-			w.int(int64(r.Partition))
-			w.int(r.Offset)
-			w.int(int64(r.Row))
+			w.record(r)
 		}
+	case kindLadder:
+		w.ladder(c.Ladder)
+	}
+}
+
+func (w *writer) record(r RecordID) {
+	w.int(r.EvalTime)
+	w.int(int64(r.Partition))
+	w.int(r.Offset)
+	w.int(int64(r.Row))
+}
+
+func (w *writer) ladder(l *ladder) {
+	if l == nil {
+		l = &ladder{}
+	}
+	w.len(len(l.rungs))
+	for i, rung := range l.rungs {
+		w.float(rung)
+		w.int(l.n[i])
+	}
+	w.len(len(l.marks))
+	for _, m := range l.marks {
+		w.record(m.RecordID)
+		w.float(m.rung)
 	}
 }
 
@@ -151,6 +174,13 @@ func (r *reader) texts() []string {
 	return out
 }
 
+func (r *reader) fingerprint() (out [16]byte) {
+	if b, err := hex.DecodeString(r.text()); err != nil || copy(out[:], b) != len(out) || len(b) != len(out) {
+		r.fail()
+	}
+	return out
+}
+
 func (r *reader) labels() map[string]string {
 	out := map[string]string{}
 	for range r.len() {
@@ -189,12 +219,34 @@ func (r *reader) cell(k kind) (c cell) {
 	case kindEvidence:
 		n := r.len()
 		for range n {
-			c.Evidence = append(c.Evidence, RecordID{EvalTime: r.int(), Partition: int32(r.int()), Offset: r.int(), Row: int32(r.int())})
+			c.Evidence = append(c.Evidence, r.record())
 		}
+	case kindLadder:
+		c.Ladder = r.ladder()
 	default:
 		r.fail()
 	}
 	return c
+}
+
+func (r *reader) record() RecordID {
+	return RecordID{EvalTime: r.int(), Partition: int32(r.int()), Offset: r.int(), Row: int32(r.int())}
+}
+
+func (r *reader) ladder() *ladder {
+	l := &ladder{}
+	for range r.len() {
+		rung, n := r.float(), r.int()
+		if k := len(l.rungs); k > 0 && l.rungs[k-1] >= rung || rung != rung {
+			r.fail()
+			return l
+		}
+		l.rungs, l.n = append(l.rungs, rung), append(l.n, n)
+	}
+	for range r.len() {
+		l.marks = append(l.marks, mark{r.record(), r.float()})
+	}
+	return l
 }
 
 func (r *reader) distinct() *distinct {

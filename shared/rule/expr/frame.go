@@ -26,13 +26,14 @@ type Frame struct {
 	numbers map[string]*numbers
 	texts   map[string]*block.StringColumn
 	masks   []*Mask // by Predicate.id
-	err     error   // the first column that could not be read
+	finds   map[*finder]*finding
+	err     error // the first column that could not be read
 }
 
 // NewFrame makes a frame.
 func NewFrame(src Source) *Frame {
 	f := &Frame{src: src, rows: src.Rows(), words: (src.Rows() + 63) / 64, present: map[string]bool{},
-		numbers: map[string]*numbers{}, texts: map[string]*block.StringColumn{}}
+		numbers: map[string]*numbers{}, texts: map[string]*block.StringColumn{}, finds: map[*finder]*finding{}}
 	for _, c := range src.Columns() {
 		f.present[c] = true
 	}

@@ -52,11 +52,12 @@ func (m *Measure) Values(f *Frame) func(row int) Value {
 
 // Set interns predicates: sub-expressions that several rules share are evaluated once a Frame. Not safe for concurrent use.
 type Set struct {
-	byText map[string]*Predicate
+	byText  map[string]*Predicate
+	finders map[string]*finder // by column
 }
 
 // NewSet makes an empty set.
-func NewSet() *Set { return &Set{byText: map[string]*Predicate{}} }
+func NewSet() *Set { return &Set{byText: map[string]*Predicate{}, finders: map[string]*finder{}} }
 
 // Len is the number of distinct predicates, parts included.
 func (s *Set) Len() int { return len(s.byText) }
@@ -128,6 +129,9 @@ func (s *Set) binary(n *Binary) func(*Frame) *Mask {
 			return &Mask{True: union(a.True, b.True), False: intersect(a.False, b.False)}
 		}
 	case "like", "regexp":
+		if c, text, ok := contains(n); ok {
+			return s.find(c, text)
+		}
 		if c, ok := n.L.(*Column); ok {
 			return textTest(c, Matcher(n))
 		}
@@ -154,10 +158,10 @@ func union(a, b []uint64) []uint64 {
 
 var mirrored = map[string]string{"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
-// comparison is the fast way for column op constant; nil when n is something else.
-func comparison(n *Binary) func(*Frame) *Mask {
+// againstConstant reads column op constant, either way round, as if the column stood on the left.
+func againstConstant(n *Binary) (op string, c *Column, v Value, ok bool) {
 	op, isCompare := mirrored[n.Op]
-	c, ok := n.R.(*Column)
+	c, ok = n.R.(*Column)
 	l, isLiteral := n.L.(*Literal)
 	if !ok || !isLiteral {
 		op = n.Op
@@ -165,9 +169,17 @@ func comparison(n *Binary) func(*Frame) *Mask {
 		l, isLiteral = n.R.(*Literal)
 	}
 	if !isCompare || !ok || !isLiteral {
+		return "", nil, Value{}, false
+	}
+	return op, c, literalValue(l), true
+}
+
+// comparison is the fast way for column op constant; nil when n is something else.
+func comparison(n *Binary) func(*Frame) *Mask {
+	op, c, v, ok := againstConstant(n)
+	if !ok {
 		return nil
 	}
-	v := literalValue(l)
 	switch {
 	case v.Type == Number && columns[c.Name] == Number:
 		return func(f *Frame) *Mask {

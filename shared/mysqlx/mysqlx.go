@@ -18,9 +18,14 @@ const (
 	maxConns    = 12
 	maxIdle     = 8
 	maxLifetime = 30 * time.Minute // so that a failover or a load balancer is noticed in the end
+	maxUnused   = 15 * time.Second // well below waitTimeout: the server must not end what the pool still means to use
 	dialTimeout = 5 * time.Second
 	ioTimeout   = 60 * time.Second // one read or write; a statement's own limit is its context
 )
+
+// waitTimeout is after how long without a statement the server ends a connection, s. A process that was stopped in the middle of a
+// transaction keeps its row locks until then (8 h by default), and whoever takes its partition over waits for them.
+const waitTimeout = "30"
 
 // DB is a MySQL database through two pools.
 type DB struct {
@@ -57,7 +62,7 @@ func DSN(cfg config.MySQL, collation string) *mysql.Config {
 	c.MaxAllowedPacket = 0 // the server's own limit
 	c.RejectReadOnly = true
 	c.Logger = silent{} // every error comes back to the caller as well
-	c.Params = map[string]string{"time_zone": "'+00:00'"}
+	c.Params = map[string]string{"time_zone": "'+00:00'", "wait_timeout": waitTimeout}
 	return c
 }
 
@@ -79,6 +84,7 @@ func open(cfg config.MySQL, collation string) (*sql.DB, error) {
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdle)
 	db.SetConnMaxLifetime(maxLifetime)
+	db.SetConnMaxIdleTime(maxUnused)
 	return db, nil
 }
 

@@ -43,11 +43,14 @@ test-chaos-mutants: build ## show that the count can fail: a processor without f
 test-alerts: build ## one calm evaluator, three that are killed, and a backtest give the same alerts over an hour of logs; KILLS=50 MINUTES=60 SEED=1
 	cd compose/e2e && KILLS=$${KILLS:-50} MINUTES=$${MINUTES:-60} go test -count=1 -timeout 90m -v -run TestSameAlertsAlways ./...
 
+test-search: ## ask 100,000 random queries and compare with a naive scan
+	cd services/api && SEARCH_ROUNDS=$${SEARCH_ROUNDS:-1000} go test -count=1 -timeout 60m ./internal/scan ./internal/search
+
 test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the broker
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
 fuzz: ## run every fuzz target for FUZZTIME=30s
-	@for m in shared/logrec shared/contract shared/block services/api/internal/query services/api/internal/ctl/yamldoc services/api/internal/ctl/rulefile services/api/internal/ctl/ruletest services/processor/internal/enrich services/processor/internal/dedup; do \
+	@for m in shared/logrec shared/contract shared/block shared/block/vector services/api/internal/query services/api/internal/scan services/api/internal/ctl/yamldoc services/api/internal/ctl/rulefile services/api/internal/ctl/ruletest services/processor/internal/enrich services/processor/internal/dedup; do \
 	  for f in $$(cd $$m && go test -list '^Fuzz' . | grep ^Fuzz); do (cd $$m && go test -run XXX -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} .) || exit 1; done; done
 
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree
@@ -95,4 +98,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-outage fuzz verify bench migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean

@@ -16,6 +16,7 @@ import (
 	"github.com/logmill/logmill/migrations"
 	"github.com/logmill/logmill/services/api/internal/backtest"
 	"github.com/logmill/logmill/services/api/internal/httpapi"
+	"github.com/logmill/logmill/services/api/internal/index"
 	"github.com/logmill/logmill/services/api/internal/search"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
@@ -41,6 +42,7 @@ type Config struct {
 	MaxRows      int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
 	MaxBytes     int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
 	MaxTime      time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
+	MemoryMB     int64         `env:"API_MEMORY_MB" envDefault:"1024" help:"MiB for what is known of blocks (a quarter: 100 to 200 million lines) and what was read of them"`
 
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
@@ -52,6 +54,9 @@ func (c Config) Validate() error {
 	if c.MaxRows < 1 || c.MaxBytes < 1 {
 		problems = append(problems, errors.New("API_QUERY_MAX_ROWS and API_QUERY_MAX_BYTES must be above zero"))
 	}
+	if c.MemoryMB < minMemoryMB {
+		problems = append(problems, fmt.Errorf("API_MEMORY_MB must be at least %d", minMemoryMB))
+	}
 	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime),
 		config.Retention("ALERT_RETENTION", c.AlertRetention), config.Retention("RULE_VERSION_RETENTION", c.VersionRetention))...)
 }
@@ -60,6 +65,8 @@ const (
 	closeTimeout = 8 * time.Second
 	tryTimeout   = 10 * time.Second
 	clockEvery   = 5 * time.Second
+	minMemoryMB  = 64
+	indexShare   = 4 // of the memory, one part in so many is the index's
 )
 
 // App is a wired api.
@@ -70,6 +77,7 @@ type App struct {
 	clock    *mysqlx.Clock
 	kafka    kafka
 	watch    *status.Watch
+	index    *index.Index
 	tests    *backtest.Runner
 	health   *obs.Health
 	listener net.Listener
@@ -96,8 +104,11 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 		Now:    func() time.Time { return time.Unix(0, a.clock.Now()) },
 	})
 	a.health.Add("mysql", db.Ping)
-	engine := search.New(st, search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, time.Now)
+	memory := cfg.MemoryMB << 20
+	a.index = index.New(st, memory/indexShare)
+	engine := search.New(a.index, st, search.Config{Budget: search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, Cache: memory - memory/indexShare}, time.Now)
 	reg := obs.NewRegistry()
+	gauges(reg, a.index, engine)
 	a.tests = backtest.NewRunner(st, time.Now, func(err error) { log.Error().Err(err).Msg("a backtest failed") })
 	for _, state := range []string{backtest.Queued, backtest.Running} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
@@ -135,6 +146,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 	wg.Go(func() { a.watch.Run(running) })
+	wg.Go(func() { a.index.Run(running) })
 	wg.Go(func() { a.sample(running) })
 	wg.Go(func() { a.prune(running, store.New(a.db)) })
 	a.health.SetReady(true)

@@ -43,44 +43,47 @@ type logsJSON struct {
 	Reason     string       `json:"partial_reason"`
 	Stats      search.Stats `json:"stats"`
 	Lag        status.Lag   `json:"lag"`
+
+	Hints   []query.Hint    `json:"hints,omitempty"`   // what probably means something else than was meant
+	Explain *search.Explain `json:"explain,omitempty"` // when asked for
 }
 
 func (s *server) logs(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("level", "service", "trace_id", "user_id", "start", "end", "search", "limit", "offset", "cursor", "order", "count")
-	q := p.search()
+	p.only(append(queryNames, "limit", "offset", "cursor", "order", "count", "explain")...)
+	q, hints := p.filter()
+	p.page(q)
 	if err := p.err(); err != nil {
 		return err
 	}
-	return s.answer(c, q)
+	return s.answer(c, q, hints)
 }
 
 // trace is all lines of one trace, oldest first.
 func (s *server) trace(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("start", "end", "limit", "cursor", "count")
-	q := p.search()
-	q.TraceID, q.Oldest = logrec.NormalID(c.Param("traceID"), 32), true
-	if c.QueryParam("limit") == "" {
-		q.Limit = maxLimit
-	}
+	p.only("start", "end", "limit", "cursor", "count", "explain")
+	q, _ := p.filter()
+	q.Filter, q.Oldest = query.Equal(query.Field{Name: "trace_id"}, logrec.NormalID(c.Param("traceID"), 32)), true
+	q.Limit, q.Count, q.Explain = p.number("limit", maxLimit, maxLimit), p.yes("count"), p.yes("explain")
+	p.place(q)
 	if err := p.err(); err != nil {
 		return err
 	}
-	return s.answer(c, q)
+	return s.answer(c, q, nil)
 }
 
-func (s *server) answer(c echo.Context, q *query.Query) error {
+func (s *server) answer(c echo.Context, q *query.Query, hints []query.Hint) error {
 	res, err := s.Search.Search(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
-	out := logsJSON{Logs: make([]logJSON, 0, len(res.Hits)), Partial: res.Partial, Reason: res.Reason, Stats: res.Stats, Lag: s.Status.Lag()}
+	out := logsJSON{Logs: make([]logJSON, 0, len(res.Hits)), Partial: res.Partial, Reason: res.Reason, Stats: res.Stats, Lag: s.Status.Lag(), Hints: hints, Explain: res.Explain}
 	for i := range res.Hits {
 		out.Logs = append(out.Logs, render(&res.Hits[i]))
 	}
 	if res.Next != nil {
-		out.NextCursor = res.Next.Cursor()
+		out.NextCursor = q.Cursor(*res.Next)
 	}
 	if q.Count {
 		out.Total = &res.Total
@@ -89,7 +92,7 @@ func (s *server) answer(c echo.Context, q *query.Query) error {
 }
 
 func render(h *search.Hit) logJSON {
-	r := &h.Record
+	r := h.Record
 	out := logJSON{
 		ID: h.Key.ID.String(), Timestamp: time.Unix(0, r.Timestamp).UTC(), Observed: time.Unix(0, r.Observed).UTC(), Level: r.Level.String(), Service: r.Service,
 		Message: r.Message, TraceID: r.TraceID, SpanID: r.SpanID, UserID: r.UserID, RequestMethod: r.RequestMethod, RequestPath: r.RequestPath,

@@ -96,34 +96,39 @@ func (p *params) list(name string) []string {
 	return out
 }
 
-// levels reads error, warn,error or >=warn as a mask.
-func (p *params) levels() uint8 {
-	mask := uint8(0)
-	for _, text := range p.list("level") {
-		name, orWorse := strings.CutPrefix(text, ">=")
-		l, ok := logrec.ParseLevel(name)
-		if !ok {
-			p.wrong("level", "%q is not a level (trace, debug, info, warn, error, fatal, or >=warn)", text)
-			continue
-		}
-		mask |= 1 << l
-		for worse := l + 1; orWorse && worse <= logrec.LevelFatal; worse++ {
-			mask |= 1 << worse
-		}
-	}
-	return mask
-}
+// queryNames are the parameters that say which lines are meant.
+var queryNames = []string{"q", "level", "service", "trace_id", "user_id", "search", "start", "end"}
 
-func (p *params) search() *query.Query {
-	q := &query.Query{
-		Services: p.list("service"), LevelMask: p.levels(), UserID: p.c.QueryParam("user_id"), Search: p.c.QueryParam("search"),
-		TraceID: logrec.NormalID(p.c.QueryParam("trace_id"), 32),
-		Start:   p.time("start", math.MinInt64), End: p.time("end", math.MaxInt64),
-		Limit: p.number("limit", defaultLimit, maxLimit), Offset: p.number("offset", 0, maxOffset), Count: p.yes("count"),
+// filter reads q and the parameters that are short for parts of it, and a range of time.
+func (p *params) filter() (q *query.Query, hints []query.Hint) {
+	parsed, err := query.Parse(p.c.QueryParam("q"))
+	if err != nil {
+		p.wrong("q", "%v", err)
 	}
-	if len(q.Search) > maxSearchBytes {
+	levels, err := query.Levels(p.list("level")...)
+	if err != nil {
+		p.wrong("level", "%v", err)
+	}
+	if len(p.c.QueryParam("search")) > maxSearchBytes {
 		p.wrong("search", "is longer than %d bytes", maxSearchBytes)
 	}
+	of := []query.Node{parsed.Filter, levels, query.Equal(query.Field{Name: "service"}, p.list("service")...), query.Contains(p.c.QueryParam("search"))}
+	if id := p.c.QueryParam("trace_id"); id != "" {
+		of = append(of, query.Equal(query.Field{Name: "trace_id"}, logrec.NormalID(id, 32)))
+	}
+	if id := p.c.QueryParam("user_id"); id != "" {
+		of = append(of, query.Equal(query.Field{Name: "user_id"}, id))
+	}
+	q = &query.Query{Filter: query.AllOf(of...), Start: p.time("start", math.MinInt64), End: p.time("end", math.MaxInt64)}
+	if q.Start >= q.End {
+		p.wrong("start", "is not before end")
+	}
+	return q, parsed.Hints
+}
+
+// page reads which part of the lines is wanted, and in which order.
+func (p *params) page(q *query.Query) {
+	q.Limit, q.Offset, q.Count, q.Explain = p.number("limit", defaultLimit, maxLimit), p.number("offset", 0, maxOffset), p.yes("count"), p.yes("explain")
 	switch order := p.c.QueryParam("order"); order {
 	case "", "desc":
 	case "asc":
@@ -131,17 +136,20 @@ func (p *params) search() *query.Query {
 	default:
 		p.wrong("order", "%q is neither asc nor desc", order)
 	}
-	if text := p.c.QueryParam("cursor"); text != "" {
-		k, err := query.ParseCursor(text)
-		if err != nil {
-			p.wrong("cursor", "%v", err)
-		}
-		q.After = &k
+	p.place(q)
+}
+
+// place reads the cursor; it must be read last: it belongs to the query and its order.
+func (p *params) place(q *query.Query) {
+	text := p.c.QueryParam("cursor")
+	if text == "" || len(p.problems) > 0 {
+		return
 	}
-	if q.Start >= q.End {
-		p.wrong("start", "is not before end")
+	k, err := q.ParseCursor(text)
+	if err != nil {
+		p.wrong("cursor", "%v", err)
 	}
-	return q
+	q.After = &k
 }
 
 // window reads start and end for the window tables: whole windows of 10 s, an hour by default.

@@ -65,11 +65,14 @@ const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
 	bodyLimit     = "1M"
+
+	// maxHeaderBytes lets a query that is far too long reach its error: the standard answer to long headers is not problem+json.
+	maxHeaderBytes = 4 << 20
 )
 
 // New makes the HTTP server.
 func New(d Deps) *http.Server {
-	return &http.Server{Handler: Routes(d), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	return &http.Server{Handler: Routes(d), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
 }
 
 // Routes are all routes.

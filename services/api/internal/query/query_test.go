@@ -10,27 +10,34 @@ import (
 	"github.com/logmill/logmill/shared/logrec"
 )
 
-func TestTokensAreOnlyWholeWords(t *testing.T) {
-	t.Parallel()
-	for search, want := range map[string][]string{
-		"fail": nil, "fail now": nil, "a fail b": {"fail"}, " fail ": {"fail"}, "x: A.B-c_d/e": {"a", "b", "c_d"}, "": nil, "Ärger ÜBER das": {"über"},
-	} {
-		q := Query{Search: search}
-		require.Equal(t, want, q.Tokens(), search)
-	}
-	require.Equal(t, []string{"trace_id=t", "user_id=u"}, (&Query{TraceID: "t", UserID: "u"}).Tokens())
-}
-
 func TestCursorsComeBackAndOthersDoNot(t *testing.T) {
 	t.Parallel()
+	q := Query{Filter: Contains("x")}
 	k := Key{Time: -5, ID: logrec.ID{Stream: 2, Partition: 3, Offset: 4, Row: 5}}
-	got, err := ParseCursor(k.Cursor())
+	got, err := q.ParseCursor(q.Cursor(k))
 	require.NoError(t, err)
 	require.Equal(t, k, got)
-	for _, bad := range []string{"", "x", k.Cursor() + "A", strings.ToUpper(k.Cursor())} {
-		_, err := ParseCursor(bad)
+	for _, bad := range []string{"", "x", q.Cursor(k) + "A", strings.ToUpper(q.Cursor(k))} {
+		_, err := q.ParseCursor(bad)
 		require.ErrorIs(t, err, ErrCursor, bad)
 	}
+	for _, other := range []Query{{Filter: Contains("y")}, {Filter: Contains("x"), Oldest: true}, {Filter: All{}}} {
+		_, err := other.ParseCursor(q.Cursor(k))
+		require.ErrorIs(t, err, ErrOtherCursor)
+	}
+}
+
+func TestSugar(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "*fail*", Print(Contains("fail")))
+	require.Equal(t, `*"fail now"*`, Print(Contains("fail now")))
+	require.Equal(t, "*", Print(AllOf(Contains(""), Equal(Field{Name: "service"}))))
+	require.Equal(t, "(service:a OR service:b) user_id:u", Print(AllOf(Equal(Field{Name: "service"}, "a", "b"), Equal(Field{Name: "user_id"}, "u"))))
+	n, err := Levels(">=WARN", "debug")
+	require.NoError(t, err)
+	require.Equal(t, "level:>=warn OR level:debug", Print(n))
+	_, err = Levels("loud")
+	require.ErrorContains(t, err, "not a level")
 }
 
 func TestParseTime(t *testing.T) {
@@ -50,24 +57,12 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-func FuzzMatch(f *testing.F) {
-	f.Add("Hello World", "LO w")
-	f.Add("İstanbul", "i̇")
-	f.Fuzz(func(t *testing.T, message, search string) {
-		require.Equal(t, strings.Contains(strings.ToLower(message), strings.ToLower(search)) || search == "", NewMatcher(search).Match(message) || asciiOnly(message, search))
-	})
-}
-
-// asciiOnly: an ASCII search is compared byte by byte; the few runes whose lower case is ASCII (the Kelvin sign) do not match it.
-func asciiOnly(message, search string) bool {
-	return strings.ContainsAny(message, "Kİ") && strings.Contains(strings.ToLower(message), strings.ToLower(search))
-}
-
 func FuzzParseCursor(f *testing.F) {
-	f.Add(Key{Time: 1}.Cursor())
+	q := Query{Filter: All{}}
+	f.Add(q.Cursor(Key{Time: 1}))
 	f.Fuzz(func(t *testing.T, s string) {
-		if k, err := ParseCursor(s); err == nil {
-			require.Equal(t, s, k.Cursor())
+		if k, err := q.ParseCursor(s); err == nil {
+			require.Equal(t, s, q.Cursor(k))
 		}
 	})
 }

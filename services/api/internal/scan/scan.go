@@ -27,7 +27,8 @@ type Block struct {
 	Services         []uint32 // places in a table of names, sorted
 	Checksum         uint32
 	Day              uint32 // where MySQL has its data
-	Filter           []byte // of tokens; empty: not known, may contain everything
+	Filter           []byte // of tokens; empty: not in memory, may contain everything
+	FilterBytes      int    // its size in MySQL
 }
 
 // View gives columns of one block: those of vector.Layout.
@@ -38,7 +39,10 @@ type View interface {
 }
 
 // Program is a filter that is ready to run. Safe for concurrent use.
-type Program struct{ root node }
+type Program struct {
+	root   node
+	tokens bool
+}
 
 // Why a block was ruled out.
 const (
@@ -56,8 +60,11 @@ func Compile(n query.Node, now time.Time, services []string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Program{root: root}, nil
+	return &Program{root: root, tokens: c.tokens}, nil
 }
+
+// Tokens tells whether token filters can rule blocks out.
+func (p *Program) Tokens() bool { return p.tokens }
 
 // MayMatch tells whether some row of b may match; if not, why.
 func (p *Program) MayMatch(b *Block) (ok bool, why string) {
@@ -256,6 +263,7 @@ const (
 type compiler struct {
 	now      time.Time
 	services []string
+	tokens   bool
 }
 
 func (c *compiler) node(n query.Node) (node, error) {
@@ -365,6 +373,7 @@ func (c *compiler) message(pred query.Pred) (node, error) {
 	default:
 		return nil, unfit(pred)
 	}
+	c.tokens = c.tokens || len(l.all) > 0
 	return l, nil
 }
 
@@ -442,6 +451,7 @@ func (c *compiler) texts(f query.Field, m matcher, values ...string) node {
 	if (f.Attribute || f.Name == "trace_id" || f.Name == "user_id") && !slices.Contains(values, "") { // an empty value has no token
 		for _, v := range values {
 			l.any = append(l.any, f.Name+"="+v)
+			c.tokens = true
 		}
 	}
 	return l

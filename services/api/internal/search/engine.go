@@ -1,46 +1,36 @@
-// Package search runs queries over blocks: a ladder of cheap checks first (metadata, token filter), then only the columns of
-// only the blocks that may match, newest first, until the page is full or the budget is spent.
+// Package search answers queries over blocks: a ladder of cheap checks first (metadata and token filters in memory), then only the columns
+// that are asked for, of only the blocks that may match, several at a time, in the order of the answer, until it is full or the budget is spent.
 package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"math"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/logmill/logmill/services/api/internal/index"
 	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/services/api/internal/scan"
 	"github.com/logmill/logmill/shared/block"
-	"github.com/logmill/logmill/shared/logrec"
 )
 
-// BlockInfo is a block's metadata.
-type BlockInfo struct {
-	ID               uint64
-	Stream           uint32
-	Partition        int32
-	Rows, Bytes      int
-	MinTime, MaxTime int64 // ns
-	LevelMask        uint8
-	Services         []string
-	Checksum         uint32
-}
-
-// Selection is a page of metadata: blocks that overlap [Start, End), by (MaxTime, ID) descending or (MinTime, ID) ascending, behind After.
-type Selection struct {
-	Start, End int64
-	Oldest     bool
-	After      *BlockInfo
-	Limit      int
+// Index knows which blocks there are: everything that was committed before Fresh was called.
+type Index interface {
+	Fresh(ctx context.Context) (*index.Set, error)
 }
 
 // Source is where blocks are.
 type Source interface {
-	Blocks(ctx context.Context, s Selection) ([]BlockInfo, error)
-	Filters(ctx context.Context, ids []uint64) (map[uint64][]byte, error)
-	Data(ctx context.Context, id uint64) ([]byte, error) // nil = it is gone
+	// Data are a block's bytes, nil when they are not there any more.
+	Data(ctx context.Context, b *scan.Block) ([]byte, error)
+	// Filters are those that do not fit into memory.
+	Filters(ctx context.Context, blocks []*scan.Block) (map[uint64][]byte, error)
 }
 
 // Budget bounds one query. Past it the answer is partial and says where to go on.
@@ -50,378 +40,269 @@ type Budget struct {
 	Time  time.Duration
 }
 
-// Hit is a record found.
-type Hit struct {
-	Key    query.Key
-	Record logrec.Record
+// Config of an engine.
+type Config struct {
+	Budget Budget
+	Cache  int64 // bytes of blocks and columns kept in memory
+}
+
+// Engine answers queries. Safe for concurrent use.
+type Engine struct {
+	index  Index
+	source Source
+	budget Budget
+	now    func() time.Time
+	cache  *cache
+	slots  chan struct{} // blocks read at the same time, by all queries
+}
+
+// New makes an engine.
+func New(ix Index, source Source, cfg Config, now func() time.Time) *Engine {
+	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache), slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
 }
 
 // Stats say what an answer cost.
 type Stats struct {
 	Blocks int   `json:"blocks"` // read, of those that could not be ruled out
 	Pruned int   `json:"pruned"` // ruled out by metadata or filter
-	Rows   int64 `json:"rows"`
-	Bytes  int64 `json:"bytes"`
+	Rows   int64 `json:"rows"`   // of the blocks read
+	Bytes  int64 `json:"bytes"`  // of the blocks read
 	TookMS int64 `json:"took_ms"`
 }
 
-// Result is an answer. Partial says that there may be more than is told, why, and Next where to go on.
-type Result struct {
-	Hits    []Hit
-	Total   int64 // matches seen; exact when Count was asked for and the answer is not partial
-	Next    *query.Key
-	Partial bool
-	Reason  string
-	Stats   Stats
+// CacheStats are figures of the cache.
+func (e *Engine) CacheStats() CacheStats { return e.cache.stats() }
+
+// walk is a query's way through the blocks that may match, in its order.
+type walk struct {
+	e          *Engine
+	program    *scan.Program
+	set        *index.Set
+	start, end int64
+	oldest     bool
+	until      time.Time // when the time is over
+	began      time.Time
+
+	mu         sync.Mutex
+	at         int // in the set
+	considered int
+	pruned     map[string]int
+	filters    map[uint64][]byte // of blocks ahead whose filters are not in memory
+	stats      Stats
+	stopped    string      // why it did not go to the end
+	frontier   *scan.Block // the first block that was not read, when stopped
+	damaged    []string
+	cost       cost
+	explain    Explain
 }
 
-// Engine answers queries. Safe for concurrent use.
-type Engine struct {
-	source Source
-	budget Budget
-	now    func() time.Time
+// begin makes a fresh set and a program of a query.
+func (e *Engine) begin(ctx context.Context, q *query.Query) (*walk, error) {
+	w := &walk{e: e, start: q.Start, end: q.End, oldest: q.Oldest, began: e.now(), pruned: map[string]int{}}
+	w.until = w.began.Add(e.budget.Time)
+	var err error
+	if w.set, err = e.index.Fresh(ctx); err != nil {
+		return nil, err
+	}
+	w.explain.stage("refresh", e.now().Sub(w.began))
+	filter := q.Filter
+	if filter == nil {
+		filter = query.All{}
+	}
+	if w.program, err = scan.Compile(filter, w.began, w.set.Services); err != nil {
+		return nil, fmt.Errorf("preparing the filter: %w", err)
+	}
+	return w, nil
 }
 
-// New makes an engine.
-func New(source Source, budget Budget, now func() time.Time) *Engine {
-	return &Engine{source: source, budget: budget, now: now}
-}
-
-const (
-	setSize      = 100_000 // blocks whose metadata is read with one statement: only so are they one set (docs/blocks.md)
-	metadataPage = 256     // blocks whose filters are looked at together
-	parallel     = 2       // blocks read at the same time by one query
-)
-
-// Search answers q. Errors are the source's and ctx's; a damaged block is not one: it is passed over and named.
-func (e *Engine) Search(ctx context.Context, q *query.Query) (Result, error) {
-	began := e.now()
-	ctx, cancel := context.WithTimeout(ctx, e.budget.Time)
-	defer cancel()
-	r := &run{e: e, q: q, matcher: query.NewMatcher(q.Search), tokens: q.Tokens(), keep: q.Limit + q.Offset + 1}
-	err := r.all(ctx)
-	if err != nil && ctx.Err() == context.DeadlineExceeded {
-		err = nil
-		r.stop(fmt.Sprintf("the time limit of %s is reached", e.budget.Time))
-	}
-	if err != nil {
-		return Result{}, err
-	}
-	res := r.result()
-	res.Stats.TookMS = e.now().Sub(began).Milliseconds()
-	return res, nil
-}
-
-// run is one query under way.
-type run struct {
-	e        *Engine
-	q        *query.Query
-	matcher  query.Matcher
-	tokens   []string
-	keep     int   // hits worth keeping: the page, what is skipped before it, and one more to know whether there is more
-	hits     []Hit // in the query's order, at most keep
-	total    int64
-	stats    Stats
-	frontier int64 // time of the first block that was not read; valid when stopped
-	next     *BlockInfo
-	stopped  string
-	damaged  []string
-}
-
-func (r *run) stop(reason string) {
-	r.stopped = reason
-	if r.next != nil {
-		r.frontier = r.edge(*r.next)
-	}
-}
-
-// edge is the first moment, in the query's order, that a block can have a record at.
-func (r *run) edge(b BlockInfo) int64 {
-	if r.q.Oldest {
-		return b.MinTime
-	}
-	return b.MaxTime
-}
-
-func (r *run) all(ctx context.Context) error {
-	sel := Selection{Start: r.q.Start, End: r.q.End, Oldest: r.q.Oldest, Limit: setSize}
-	r.narrow(&sel)
-	for r.stopped == "" {
-		page, err := r.e.source.Blocks(ctx, sel)
-		if err != nil {
-			return fmt.Errorf("listing blocks: %w", err)
-		}
-		for some := range slices.Chunk(page, metadataPage) {
-			if full, err := r.page(ctx, some); err != nil || full {
-				return err
-			}
-		}
-		if len(page) < sel.Limit {
-			return nil
-		}
-		sel.After = &page[len(page)-1]
-	}
-	return nil
-}
-
-// narrow moves the range's border to the cursor.
-func (r *run) narrow(s *Selection) {
-	if r.q.After == nil {
-		return
-	}
-	if r.q.Oldest {
-		s.Start = max(s.Start, r.q.After.Time)
-	} else {
-		s.End = min(s.End, r.q.After.Time+1)
-	}
-}
-
-// page reads one page of candidates; done says that nothing further can enter the answer.
-func (r *run) page(ctx context.Context, page []BlockInfo) (done bool, err error) {
-	candidates, err := r.prune(ctx, page)
-	if err != nil {
-		return false, err
-	}
-	for len(candidates) > 0 {
-		r.next = &candidates[0]
-		if r.complete(candidates[0]) {
-			return true, nil
-		}
-		if r.spent() {
-			return true, nil
-		}
-		n := min(parallel, len(candidates))
-		if err := r.read(ctx, candidates[:n]); err != nil {
-			return false, err
-		}
-		candidates = candidates[n:]
-	}
-	return false, nil
-}
-
-// complete tells whether the answer is full and no record of b, or of any block behind it, comes before its last one.
-func (r *run) complete(b BlockInfo) bool {
-	if r.q.Count || len(r.hits) < r.keep {
-		return false
-	}
-	last := r.hits[len(r.hits)-1].Key.Time
-	if r.q.Oldest {
-		return b.MinTime > last
-	}
-	return b.MaxTime < last
-}
-
-// spent never stops before the query has come further than its cursor: blocks overlap, and a page that ends where it began would
-// be asked for again and again.
-func (r *run) spent() bool {
-	switch {
-	case !r.further(*r.next):
-	case r.stats.Rows >= r.e.budget.Rows:
-		r.stop(fmt.Sprintf("the limit of %d rows read is reached", r.e.budget.Rows))
-	case r.stats.Bytes >= r.e.budget.Bytes:
-		r.stop(fmt.Sprintf("the limit of %d bytes read is reached", r.e.budget.Bytes))
-	}
-	return r.stopped != ""
-}
-
-// further tells whether stopping before b would move the cursor on.
-func (r *run) further(b BlockInfo) bool {
-	switch {
-	case r.q.After == nil:
-		return true
-	case r.q.Oldest:
-		return b.MinTime > r.q.After.Time
-	}
-	return b.MaxTime < r.q.After.Time
-}
-
-// prune rules blocks out by metadata, then by filter.
-func (r *run) prune(ctx context.Context, page []BlockInfo) ([]BlockInfo, error) {
-	var out []BlockInfo
-	for _, b := range page {
-		if r.mayMatch(b) {
-			out = append(out, b)
-		}
-	}
-	if len(r.tokens) > 0 && len(out) > 0 {
-		ids := make([]uint64, len(out))
-		for i, b := range out {
-			ids[i] = b.ID
-		}
-		filters, err := r.e.source.Filters(ctx, ids)
-		if err != nil {
-			return nil, fmt.Errorf("reading filters: %w", err)
-		}
-		out = slices.DeleteFunc(out, func(b BlockInfo) bool { return !containsAll(filters[b.ID], r.tokens) })
-	}
-	r.stats.Pruned += len(page) - len(out)
-	return out, nil
-}
-
-func (r *run) mayMatch(b BlockInfo) bool {
-	if r.q.LevelMask != 0 && b.LevelMask&r.q.LevelMask == 0 {
-		return false
-	}
-	if len(r.q.Services) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(r.q.Services, func(s string) bool {
-		_, found := slices.BinarySearch(b.Services, s)
-		return found
-	})
-}
-
-func containsAll(filter []byte, tokens []string) bool {
-	for _, t := range tokens {
-		if !block.MayContain(filter, t) {
-			return false
-		}
-	}
-	return true
-}
-
-// read scans blocks side by side and takes in what they have.
-func (r *run) read(ctx context.Context, blocks []BlockInfo) error {
-	found := make([]scan, len(blocks))
+// each visits the blocks that may match, several at the same time, in order of their beginnings. more is asked before each, one at a
+// time, and ends the walk with false. The context that visit gets ends with the first error.
+func (w *walk) each(ctx context.Context, more func(next *scan.Block) bool, visit func(ctx context.Context, b *scan.Block) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for i, b := range blocks {
-		g.Go(func() (err error) {
-			found[i], err = r.scan(ctx, b)
-			return err
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for {
+				b, err := w.next(ctx, more)
+				if b == nil || err != nil {
+					return err
+				}
+				if err := w.visit(ctx, b, visit); err != nil {
+					return err
+				}
+			}
 		})
 	}
-	if err := g.Wait(); err != nil {
+	return g.Wait()
+}
+
+// visit notes damage and goes on: a damaged block is named in the answer, not an error.
+func (w *walk) visit(ctx context.Context, b *scan.Block, visit func(ctx context.Context, b *scan.Block) error) error {
+	select {
+	case w.e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := visit(ctx, b)
+	<-w.e.slots
+	return w.note(b, err)
+}
+
+// note remembers damage; other errors come back.
+func (w *walk) note(b *scan.Block, err error) error {
+	if !errors.Is(err, block.ErrDamaged) && !errors.Is(err, block.ErrNewer) && !errors.Is(err, errGone) {
 		return err
 	}
-	for i, s := range found {
-		r.stats.Blocks++
-		r.stats.Rows += int64(blocks[i].Rows)
-		r.stats.Bytes += int64(blocks[i].Bytes)
-		r.total += s.matches
-		r.hits = append(r.hits, s.hits...)
-		if s.damage != "" {
-			r.damaged = append(r.damaged, s.damage)
-		}
-	}
-	slices.SortFunc(r.hits, func(a, b Hit) int { return r.order(a.Key, b.Key) })
-	r.hits = r.hits[:min(len(r.hits), r.keep)]
-	return nil
-}
-
-// order compares in the query's order.
-func (r *run) order(a, b query.Key) int {
-	if r.q.Oldest {
-		return a.Compare(b)
-	}
-	return b.Compare(a)
-}
-
-func (r *run) result() Result {
-	res := Result{Total: r.total, Stats: r.stats}
-	if r.stopped != "" {
-		r.cut(&res)
-	}
-	if len(r.damaged) > 0 {
-		res.Partial = true
-		res.Reason = strings.Join(append([]string{res.Reason}, r.damaged...), "; ")
-		res.Reason = strings.TrimPrefix(res.Reason, "; ")
-	}
-	r.hits = r.hits[min(r.q.Offset, len(r.hits)):]
-	if len(r.hits) > r.q.Limit {
-		r.hits = r.hits[:r.q.Limit]
-		if r.q.Limit > 0 { // else only the count is asked for
-			res.Next = &r.hits[r.q.Limit-1].Key
-		}
-	}
-	res.Hits = r.hits
-	return res
-}
-
-// cut keeps what is certain when the query had to stop: hits before the frontier. Behind it, blocks that were not read may have
-// records in between; the cursor goes on from there.
-func (r *run) cut(res *Result) {
-	res.Partial, res.Reason = true, r.stopped
-	if r.next == nil {
-		return
-	}
-	certain := slices.IndexFunc(r.hits, func(h Hit) bool {
-		if r.q.Oldest {
-			return h.Key.Time >= r.frontier
-		}
-		return h.Key.Time <= r.frontier
-	})
-	if certain >= 0 {
-		r.hits = r.hits[:certain]
-	}
-	res.Next = &query.Key{Time: r.frontier, ID: before}
-	if !r.q.Oldest {
-		res.Next.ID = behind
-	}
-}
-
-// before and behind are ids at the ends: a cursor on them leaves no record of its moment out.
-var (
-	before = logrec.ID{Partition: -1, Offset: -1, Row: -1}
-	behind = logrec.ID{Stream: 1<<32 - 1, Partition: 1<<31 - 1, Offset: 1<<63 - 1, Row: 1<<31 - 1}
-)
-
-// scan is what one block has.
-type scan struct {
-	hits    []Hit
-	matches int64
-	damage  string
-}
-
-func (r *run) scan(ctx context.Context, b BlockInfo) (s scan, err error) {
-	data, err := r.e.source.Data(ctx, b.ID)
-	if err != nil {
-		return s, fmt.Errorf("reading block %d: %w", b.ID, err)
-	}
-	if data == nil {
-		s.damage = fmt.Sprintf("block %d was deleted before it was read", b.ID)
-		return s, nil
-	}
-	if block.Checksum(data) != b.Checksum {
-		s.damage = fmt.Sprintf("block %d is damaged and left out (checksum)", b.ID)
-		return s, nil
-	}
-	rd, err := block.Open(data)
-	if err == nil {
-		err = r.match(rd, b, &s)
-	}
-	if err != nil {
-		return scan{damage: fmt.Sprintf("block %d is damaged and left out (%v)", b.ID, err)}, nil
-	}
-	return s, nil
-}
-
-// match finds the rows, counts them, and materialises those that can enter the answer.
-func (r *run) match(rd *block.Reader, b BlockInfo, s *scan) error {
-	rows, err := r.rows(rd, b)
-	if err != nil {
-		return err
-	}
-	s.matches = int64(len(rows))
-	if len(rows) > r.keep { // rows are in time order
-		if r.q.Oldest {
-			rows = rows[:r.keep]
-		} else {
-			rows = rows[len(rows)-r.keep:]
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	recs, err := rd.Records(rows)
-	if err != nil {
-		return err
-	}
-	for _, rec := range recs {
-		s.hits = append(s.hits, Hit{Key: keyOf(b, &rec), Record: rec})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.damaged) == maxDamaged {
+		w.damaged = append(w.damaged, "and others")
+	} else if len(w.damaged) < maxDamaged {
+		w.damaged = append(w.damaged, fmt.Sprintf("block %d is left out: %v", b.ID, err))
 	}
 	return nil
 }
 
-func keyOf(b BlockInfo, rec *logrec.Record) query.Key {
-	return query.Key{Time: rec.Timestamp, ID: logrec.ID{Stream: b.Stream, Partition: b.Partition, Offset: rec.SrcOffset, Row: rec.SrcRow}}
+// next is the next block to read, nil at the end.
+func (w *walk) next(ctx context.Context, more func(*scan.Block) bool) (*scan.Block, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.stopped == "" && ctx.Err() == nil {
+		b := w.candidate()
+		if b == nil {
+			return nil, nil
+		}
+		if ok, err := w.mayMatch(ctx, b); err != nil || !ok {
+			if err != nil {
+				return nil, err
+			}
+			w.at++
+			continue
+		}
+		if !more(b) {
+			w.at = w.len()
+			return nil, nil
+		}
+		if w.stopped != "" {
+			w.frontier = b
+			return nil, nil
+		}
+		w.at++
+		w.stats.Blocks++
+		w.stats.Rows += int64(b.Rows)
+		w.stats.Bytes += int64(b.Bytes)
+		return b, nil
+	}
+	return nil, ctx.Err()
+}
+
+func (w *walk) len() int { return len(w.set.Newest) }
+
+// candidate is the next block in the range of time, from at on; nil when there is none.
+func (w *walk) candidate() *scan.Block {
+	list := w.set.Newest
+	if w.oldest {
+		list = w.set.Oldest
+	}
+	for ; w.at < len(list); w.at++ {
+		b := list[w.at]
+		if w.oldest && b.MinTime >= w.end || !w.oldest && b.MaxTime < w.start { // none behind it either
+			w.at = len(list)
+			return nil
+		}
+		if b.MaxTime >= w.start && b.MinTime < w.end {
+			w.considered++
+			return b
+		}
+	}
+	return nil
+}
+
+func (w *walk) mayMatch(ctx context.Context, b *scan.Block) (bool, error) {
+	ok, why := w.program.MayMatch(b)
+	if ok && len(b.Filter) == 0 && b.FilterBytes > 0 && w.program.Tokens() {
+		with := *b
+		var err error
+		if with.Filter, err = w.filter(ctx, b); err != nil {
+			return false, err
+		}
+		ok, why = w.program.MayMatch(&with)
+	}
+	if !ok {
+		w.stats.Pruned++
+		w.pruned[why]++
+	}
+	return ok, nil
+}
+
+// filter is that of a block, read with those of the blocks behind it.
+func (w *walk) filter(ctx context.Context, b *scan.Block) ([]byte, error) {
+	if f, ok := w.filters[b.ID]; ok {
+		return f, nil
+	}
+	list := w.set.Newest
+	if w.oldest {
+		list = w.set.Oldest
+	}
+	var batch []*scan.Block
+	for _, next := range list[w.at:] {
+		if len(next.Filter) == 0 && next.FilterBytes > 0 {
+			batch = append(batch, next)
+		}
+		if len(batch) == filterBatch {
+			break
+		}
+	}
+	var err error
+	if w.filters, err = w.e.source.Filters(ctx, batch); err != nil {
+		return nil, fmt.Errorf("reading filters: %w", err)
+	}
+	return w.filters[b.ID], nil
+}
+
+// spent stops the walk when the budget is. It is called before each block.
+func (w *walk) spent() bool {
+	switch {
+	case w.stats.Rows >= w.e.budget.Rows:
+		w.stopped = fmt.Sprintf("the limit of %d rows read is reached", w.e.budget.Rows)
+	case w.stats.Bytes >= w.e.budget.Bytes:
+		w.stopped = fmt.Sprintf("the limit of %d bytes read is reached", w.e.budget.Bytes)
+	case !w.e.now().Before(w.until):
+		w.stopped = fmt.Sprintf("the time limit of %s is reached", w.e.budget.Time)
+	}
+	return w.stopped != ""
+}
+
+// partial is why an answer may lack something, "" when it is complete.
+func (w *walk) partial() string {
+	reasons := w.damaged
+	if w.stopped != "" {
+		reasons = append([]string{w.stopped}, reasons...)
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// rows are those of a block in the range of time.
+func (w *walk) rows(v *view) (scan.Bitmap, error) {
+	all := scan.All(v.Rows())
+	if v.block.MinTime >= w.start && v.block.MaxTime < w.end {
+		return all, nil
+	}
+	times, err := v.Column("timestamp")
+	if err != nil {
+		return nil, err
+	}
+	if times == nil || len(times.Ints) != v.Rows() {
+		return nil, fmt.Errorf("%w: no times", block.ErrDamaged)
+	}
+	from, to := scan.Between(times.Ints, w.start, lastBefore(w.end))
+	all.ClearRange(0, from)
+	all.ClearRange(to, v.Rows())
+	return all, nil
+}
+
+func lastBefore(end int64) int64 {
+	if end == math.MinInt64 {
+		return end
+	}
+	return end - 1
 }

@@ -1,0 +1,26 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/logmill/logmill/services/api/internal/index"
+	"github.com/logmill/logmill/services/api/internal/search"
+)
+
+// gauges shows what searches keep in memory.
+func gauges(reg *prometheus.Registry, x *index.Index, e *search.Engine) {
+	for name, g := range map[string]struct {
+		help string
+		f    func() float64
+	}{
+		"index_blocks":  {"blocks that are known in memory", func() float64 { return float64(x.Current().Stats().Blocks) }},
+		"index_filters": {"of these, whose token filter is in memory", func() float64 { return float64(x.Current().Stats().Filtered) }},
+		"index_lines":   {"lines in these blocks", func() float64 { return float64(x.Current().Stats().Rows) }},
+		"index_bytes":   {"memory that this takes", func() float64 { return float64(x.Current().Stats().Bytes) }},
+		"cache_bytes":   {"memory of blocks and columns that were read", func() float64 { return float64(e.CacheStats().Bytes) }},
+		"cache_hits":    {"columns, footers and rows found in memory", func() float64 { return float64(e.CacheStats().Hits) }},
+		"cache_misses":  {"those that were read", func() float64 { return float64(e.CacheStats().Misses) }},
+	} {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_" + name, Help: g.help}, g.f))
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/migrations"
-	"github.com/logmill/logmill/services/api/internal/ingest"
+	"github.com/logmill/logmill/services/api/internal/blocktest"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
@@ -58,7 +58,7 @@ var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 // write stores a block of ten lines a partition, and their windows.
 func write(t *testing.T, db *mysqlx.DB) {
 	t.Helper()
-	w := ingest.New(db)
+	w := blocktest.New(db)
 	must := func(query string, args ...any) {
 		_, err := db.Blob.Exec(query, args...)
 		require.NoError(t, err)
@@ -70,7 +70,7 @@ func write(t *testing.T, db *mysqlx.DB) {
 				Message: fmt.Sprintf("Line %d failed", i), TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", SrcRow: int32(i), HasResponseTime: true, ResponseTimeMS: 5,
 				Attributes: []logrec.Attr{{Key: "n", Value: "7", Kind: logrec.JSON}, {Key: "s", Value: "7"}}})
 		}
-		blk, err := ingest.Build(recs)
+		blk, err := blocktest.Build(recs)
 		require.NoError(t, err)
 		_, err = w.Block(t.Context(), int32(p), 0, 0, blk)
 		require.NoError(t, err)
@@ -172,10 +172,10 @@ func TestAPI(t *testing.T) {
 	})
 	t.Run("answers are as documented", func(t *testing.T) { answersAsDocumented(t, base) })
 	t.Run("a damaged block", func(t *testing.T) {
-		blk, err := ingest.Build([]logrec.Record{{Timestamp: noon.UnixNano(), Service: "svc-0", Level: logrec.LevelInfo, Message: "lost"}})
+		blk, err := blocktest.Build([]logrec.Record{{Timestamp: noon.UnixNano(), Service: "svc-0", Level: logrec.LevelInfo, Message: "lost"}})
 		require.NoError(t, err)
 		blk.Data[len(blk.Data)/2] ^= 1
-		_, err = ingest.New(db).Block(t.Context(), 0, 1, 1, blk)
+		_, err = blocktest.New(db).Block(t.Context(), 0, 1, 1, blk)
 		require.NoError(t, err)
 		out := find(t, base)
 		require.True(t, out.Partial)

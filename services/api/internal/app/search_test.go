@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/logmill/logmill/services/api/internal/ingest"
+	"github.com/logmill/logmill/services/api/internal/blocktest"
 	"github.com/logmill/logmill/shared/block"
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -27,14 +27,14 @@ func lines(part, offset, n int) (recs []logrec.Record) {
 func TestAQuerySeesWhatWasCommittedBeforeIt(t *testing.T) {
 	t.Parallel()
 	base, db := api(t)
-	w := ingest.New(db)
+	w := blocktest.New(db)
 	count := func(query string) int {
 		return find(t, base, "limit=0", "count=true", "q="+url.QueryEscape(query)).Total
 	}
 	require.Zero(t, count(""))
 	var ids []uint64
 	for i := range 10 {
-		blk, err := ingest.Build(lines(0, i*5, 5))
+		blk, err := blocktest.Build(lines(0, i*5, 5))
 		require.NoError(t, err)
 		id, err := w.Block(t.Context(), 0, int64(i*5), int64(i*5+4), blk)
 		require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestAQuerySeesWhatWasCommittedBeforeIt(t *testing.T) {
 		require.Equal(t, (i+1)*5, count("number"))
 		require.Equal(t, 1, count(fmt.Sprintf("service:svc-0 %d", i*5+3)))
 	}
-	merged, err := ingest.Build(lines(0, 0, 40))
+	merged, err := blocktest.Build(lines(0, 0, 40))
 	require.NoError(t, err)
 	_, err = w.Replace(t.Context(), 0, ids[:8], 1, 0, 39, merged)
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/services/api/internal/app"
-	"github.com/logmill/logmill/services/api/internal/ingest"
+	"github.com/logmill/logmill/services/api/internal/blocktest"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
@@ -21,12 +21,12 @@ const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 // store stores blocks as a processor would have written them, a partition each.
 func store(t *testing.T, db *mysqlx.DB, blocks ...[]logrec.Record) {
 	t.Helper()
-	w := ingest.New(db)
+	w := blocktest.New(db)
 	for p, recs := range blocks {
 		for i := range recs {
 			recs[i].Observed, recs[i].SrcRow = recs[i].Timestamp, int32(i)
 		}
-		blk, err := ingest.Build(recs)
+		blk, err := blocktest.Build(recs)
 		require.NoError(t, err)
 		_, err = w.Block(t.Context(), int32(p), 0, 0, blk)
 		require.NoError(t, err)
@@ -96,10 +96,10 @@ func TestPartialAnswers(t *testing.T) {
 	require.Equal(t, 12, strings.Count(s.ok("search", "-o", "json", "--all"), "\n"), "the pages together are everything")
 	require.Equal(t, 3, strings.Count(s.ok("trace", traceID), "\n"))
 	require.Contains(t, s.fails(exitPartial, "search", "--count"), "logmillctl: at least so many: the limit of 1 rows read is reached\n")
-	blk, err := ingest.Build([]logrec.Record{{Timestamp: noon.UnixNano(), Service: "cart", Level: logrec.LevelInfo, Message: "lost"}})
+	blk, err := blocktest.Build([]logrec.Record{{Timestamp: noon.UnixNano(), Service: "cart", Level: logrec.LevelInfo, Message: "lost"}})
 	require.NoError(t, err)
 	blk.Data[len(blk.Data)/2] ^= 1
-	_, err = ingest.New(db).Block(t.Context(), 0, 1, 1, blk)
+	_, err = blocktest.New(db).Block(t.Context(), 0, 1, 1, blk)
 	require.NoError(t, err)
 	code, out, errs = s.run("search", "-o", "json", "--all")
 	require.Equal(t, []any{exitPartial, 12}, []any{code, strings.Count(out, "\n")}, "a damaged block is not a matter of going on")

@@ -1,6 +1,6 @@
-// Package ingest writes blocks to MySQL as the processor does (docs/blocks.md): for tests, and for loading what benchmarks search. The
+// Package blocktest writes blocks to MySQL as the processor does (docs/blocks.md): for tests only, which the linter sees to. The
 // api itself never writes them.
-package ingest
+package blocktest
 
 import (
 	"context"

@@ -86,16 +86,23 @@ func (t *tool) search() *cobra.Command {
 	var l logChoice
 	var e extent
 	var form lineForm
-	order, countOnly := "desc", false
-	c := &cobra.Command{Use: "search [TEXT…]", Short: "Search log lines",
-		Long: `Search log lines: those that contain the text anywhere in the message, in any case, and match the flags; the newest first. Several words are one text.
-When the answer is not complete, standard error says why and the exit code is 5.`,
+	order, text, countOnly, explained := "desc", "", false, false
+	c := &cobra.Command{Use: "search [QUERY…]", Short: "Search log lines",
+		Long: `Search log lines: those that match the query and the flags, the newest first. Words and "phrases" are looked for in the message, in any case;
+OR, -word, ( ), field:value, field:>500, field:[a TO b], field:a*, field:/regex/ and _exists_:field are described in docs/query-language.md.
+--text finds a text wherever it stands, like grep -i.
+When the answer is not complete, standard error says why and the exit code is 5. A query that begins with - comes behind --.`,
 		Example: `  logmillctl search -s checkout -l '>=error' --start 15m declined
-  logmillctl search --all -o json connection refused > lines.ndjson
-  logmillctl search -o raw -n 1000 --order asc --start 2026-01-31T12:00:00Z`,
+  logmillctl search --all -o json '"connection refused" OR response_status:>=500' > lines.ndjson
+  logmillctl search -o raw -n 1000 --order asc --start 2026-01-31T12:00:00Z
+  logmillctl search --explain -n 1 'request_path:/api/* -user_id:ann'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			q := l.query()
-			set(q, "search", strings.Join(args, " "))
+			set(q, "q", strings.Join(args, " "))
+			set(q, "search", text)
+			if explained {
+				q.Set("explain", "true")
+			}
 			set(q, "order", order)
 			if countOnly {
 				return t.count(c, q)
@@ -107,6 +114,8 @@ When the answer is not complete, standard error says why and the exit code is 5.
 	l.flags(t, c)
 	e.flags(c, "logs")
 	c.Flags().StringVar(&order, "order", "desc", "desc: the newest first; asc: the oldest first")
+	c.Flags().StringVar(&text, "text", "", "only with this text anywhere in the message, in any case")
+	c.Flags().BoolVar(&explained, "explain", false, "say on standard error what the api did for the answer")
 	c.Flags().BoolVar(&countOnly, "count", false, "only say how many there are")
 	c.Flags().BoolVar(&form.bare, "no-fields", false, "without the lines' fields")
 	c.MarkFlagsMutuallyExclusive("count", "limit")
@@ -124,19 +133,22 @@ func (t *tool) count(c *cobra.Command, q url.Values) error {
 		return err
 	}
 	var got struct {
-		Total   int64  `json:"total"`
-		Partial bool   `json:"partial"`
-		Reason  string `json:"partial_reason"`
+		Total   int64    `json:"total"`
+		Partial bool     `json:"partial"`
+		Reason  string   `json:"partial_reason"`
+		Hints   []hint   `json:"hints"`
+		Explain *explain `json:"explain"`
 	}
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return fmt.Errorf("reading the count: %w", err)
 	}
-	switch t.output {
-	case asTable:
+	t.hint(got.Hints)
+	if t.output == asTable {
 		err = t.screen.Print("%d", got.Total)
-	default:
-		err = t.line(raw)
+	} else {
+		err = t.line(compact(raw))
 	}
+	t.explain(got.Explain)
 	if err == nil && got.Partial {
 		t.screen.Note("at least so many: %s", got.Reason)
 		err = errPartial

@@ -56,14 +56,25 @@ func TestSearch(t *testing.T) {
 	golden(t, "search.json", s.ok("search", "-n", "12", "-o", "json", "-s", "cart", "--order", "asc"))
 	golden(t, "search.raw", s.ok("search", "-o", "raw", "payment 3"))
 	for args, lines := range map[string]int{
-		"-s cart,checkout": 12, "-l >=warn": 6, "-l info -l error": 12, "--trace " + traceID: 3, "--user-id ann": 6, "ADDED ITEM 4": 1, "--start 2026-11-01T12:00:08Z": 4, "--start 2026-11-01T12:00:08Z --end 2026-11-01T12:00:09Z": 1,
+		"-s cart,checkout": 12, "-l >=warn": 6, "-l info -l error": 12, "--trace " + traceID: 3, "--user-id ann": 6, "ADDED ITEM 4": 1, "--text DDED": 6, "DDED": 0, "item:7 response_status:>200": 6, "item:7 OR payment": 12, "-- -payment": 6, "--start 2026-11-01T12:00:08Z": 4, "--start 2026-11-01T12:00:08Z --end 2026-11-01T12:00:09Z": 1,
 		"--end 2026-11-01T12:00:01Z": 1, "-s nobody": 0, "--all": 12,
 	} {
 		require.Equal(t, lines, strings.Count(s.ok(append([]string{"search", "-o", "json"}, strings.Fields(args)...)...), "\n"), args)
 	}
+	require.Contains(t, s.fails(exitRefused, "search", "level:lod"), "q: at ")
+	require.Contains(t, s.fails(exitRefused, "search", "(a OR"), "q: at ")
+	code, out, errs := s.run("search", "--explain", "-o", "json", "payment", "3")
+	require.Equal(t, []any{exitOK, 1}, []any{code, strings.Count(out, "\n")})
+	require.Regexp(t, `^logmillctl: query: payment 3
+logmillctl: blocks: 2 known, \d considered, \d read; ruled out: (none|\d+ by .*)
+logmillctl: read: \d+ rows, \d+ columns \(\d+ cached\), .*iB fetched, .* decoded
+logmillctl: time: .* ms
+$`, errs)
+	_, _, errs = s.run("search", "payment", "or", "item")
+	require.Contains(t, errs, "logmillctl: the query, at 9: ", "what was hardly meant is told")
 	require.Equal(t, "6\n", s.ok("search", "--count", "declined"))
 	require.Contains(t, s.ok("search", "--count", "-o", "json"), `"total":12`)
-	code, out, errs := s.run("search", "-n", "5", "-o", "json")
+	code, out, errs = s.run("search", "-n", "5", "-o", "json")
 	require.Equal(t, []any{exitOK, 5, "logmillctl: there may be more logs: --all shows them\n"}, []any{code, strings.Count(out, "\n"), errs})
 	require.Contains(t, s.fails(exitRefused, "search", "-l", "loud"), `level: "loud" is not a level`)
 	require.Contains(t, s.fails(exitUsage, "search", "-n", "5", "--all"), "none of the others can be")

@@ -38,6 +38,8 @@ type page struct {
 	partial bool
 	reason  string
 	lag     float64 // s that storing is behind receiving
+	hints   []hint
+	explain *explain
 }
 
 func pageOf(raw json.RawMessage, what string) (p page, err error) {
@@ -47,7 +49,7 @@ func pageOf(raw json.RawMessage, what string) (p page, err error) {
 		Seconds float64 `json:"seconds"`
 	}
 	err = json.Unmarshal(raw, &fields)
-	for name, into := range map[string]any{what: &p.items, "next_cursor": &p.next, "partial": &p.partial, "partial_reason": &p.reason, "lag": &lag} {
+	for name, into := range map[string]any{what: &p.items, "next_cursor": &p.next, "partial": &p.partial, "partial_reason": &p.reason, "lag": &lag, "hints": &p.hints, "explain": &p.explain} {
 		if err == nil && fields[name] != nil {
 			err = json.Unmarshal(fields[name], into)
 		}
@@ -89,9 +91,13 @@ func (t *tool) pages(ctx context.Context, l listing, f func(page) error) error {
 		if err != nil {
 			return err
 		}
+		if q.Get("cursor") == "" {
+			t.hint(p.hints)
+		}
 		if err := f(p); err != nil {
 			return err
 		}
+		t.explain(p.explain)
 		left -= len(p.items)
 		seen.add(len(p.items))
 		stuck := p.next == "" || p.next == q.Get("cursor")

@@ -37,7 +37,7 @@ test-unit: ## run the tests of one module: make test-unit M=shared
 test-chaos: build ## kill -9 everything under load and count lines after it; KILLS=30 SEED=1
 	cd compose/e2e && KILLS=$${KILLS:-30} go test -count=1 -timeout 60m -v -run TestChaos ./...
 
-test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that forgets producers and requests, one that publishes before it commits
+test-chaos-mutants: build ## show that the count can fail: a processor without fence, one that forgets producers and requests, one that publishes before it commits; and that nothing is found in the product
 	cd compose/e2e && MUTANTS=1 go test -count=1 -timeout 30m -v -run TestMutants ./...
 
 test-alerts: build ## one calm evaluator, three that are killed, and a backtest give the same alerts over an hour of logs; KILLS=50 MINUTES=60 SEED=1

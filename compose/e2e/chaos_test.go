@@ -3,6 +3,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -254,12 +255,44 @@ func TestMutants(t *testing.T) {
 	})
 	t.Run("publishes first", func(t *testing.T) {
 		s := stack.New(t, 0)
+		s.Set("COMPACTION_AFTER", "0") // the blocks as they were made are compared
 		s.Services(2, mutant(t, "mutant_publishfirst"))
-		k := killers(s)
-		report := chaos(t, s, 12, 4, map[string]killer{"mysqld": k["mysqld"], "processor-1": k["processor-1"], "processor-2": k["processor-2"]})
+		report := chaos(t, s, 4, 4, dieInCommit(s))
 		t.Log(report)
-		require.False(t, report.OK(), "a processor that publishes before it commits was not found out")
+		require.NotEmpty(t, report.Problems, "a processor that publishes before it commits was not found out")
 	})
+	t.Run("none", func(t *testing.T) { // the same kills show nothing when there is nothing to be shown
+		s := stack.New(t, 0)
+		s.Set("COMPACTION_AFTER", "0")
+		s.Services(2, stack.Processor)
+		report := chaos(t, s, 4, 4, dieInCommit(s))
+		t.Log(report)
+		require.True(t, report.OK(), report.String())
+	})
+}
+
+// dieInCommit kills processors while they wait for MySQL's answer: mysqld stands still meanwhile.
+func dieInCommit(s *stack.Stack) map[string]killer {
+	var one sync.Mutex
+	out := map[string]killer{}
+	for _, name := range []string{"processor-1", "processor-2"} {
+		out[name] = func(time.Duration) error {
+			one.Lock()
+			defer one.Unlock()
+			pid, err := s.MySQLPid()
+			if err != nil {
+				return err
+			}
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				return err
+			}
+			pause(time.Second) // a round, and what a processor does before it commits
+			err = errors.Join(s.Kill(name), syscall.Kill(pid, syscall.SIGCONT), s.Restart(name))
+			pause(14 * time.Second) // until the group has missed the dead one: before, the new one has no partition
+			return err
+		}
+	}
+	return out
 }
 
 // mutant builds a processor with a fault in it.

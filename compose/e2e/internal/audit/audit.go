@@ -30,21 +30,35 @@ type Report struct {
 	Lost, Double        []string
 	Problems            []string // everything else that must be equal and is not
 
-	records map[string]uint64 // stored, by id
+	records  map[string]uint64  // stored, by id
+	ingested map[place]ingested // blocks as they were made, as far as merging has left their rows
 }
 
 // OK tells whether all promises held.
 func (r Report) OK() bool { return len(r.Lost)+len(r.Double)+len(r.Problems) == 0 }
 
 func (r Report) String() string {
-	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), messages twice on logs.raw %d and of repeated requests %d, lost %d, double %d, other problems %d %.5v", r.Sent, r.Acked, r.Stored,
-		r.UnknownStored, r.Repeated, r.RepeatedRequests, len(r.Lost), len(r.Double), len(r.Problems), r.Problems)
+	return fmt.Sprintf("sent %d, acknowledged %d, stored %d (%d of them unanswered), messages twice on logs.raw %d and of repeated requests %d, lost %d, double %d, other problems %d %q", r.Sent, r.Acked, r.Stored,
+		r.UnknownStored, r.Repeated, r.RepeatedRequests, len(r.Lost), len(r.Double), len(r.Problems), r.Problems[:min(5, len(r.Problems))])
 }
 
 // key is a window's.
 type key struct {
 	service string
 	level   int64
+}
+
+// place is where a block begins.
+type place struct {
+	part int32
+	from int64
+}
+
+// ingested is what the headers on logs.enriched must say of a block.
+type ingested struct {
+	to, prev, watermark int64
+	rows                int
+	checksum            uint32
 }
 
 // stored is what MySQL has of one block.
@@ -76,7 +90,29 @@ func Run(ctx context.Context, my config.MySQL, kafka config.Kafka, sent map[stri
 	if err := r.raw(kafka); err != nil {
 		return r, err
 	}
+	if r.ingested, err = readIngested(ctx, db.Text); err != nil {
+		return r, err
+	}
 	return r, r.enriched(kafka)
+}
+
+// readIngested reads how blocks were made. Merging leaves the rows of a merged block's parts for a while, COMPACTION_AFTER=0 for ever.
+func readIngested(ctx context.Context, db *sql.DB) (map[place]ingested, error) {
+	rows, err := db.QueryContext(ctx, `SELECT part, from_offset, to_offset, prev_to, watermark_ns, row_count, checksum FROM block WHERE generation = 0`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	out := map[place]ingested{}
+	for rows.Next() {
+		var at place
+		var b ingested
+		if err := rows.Scan(&at.part, &at.from, &b.to, &b.prev, &b.watermark, &b.rows, &b.checksum); err != nil {
+			return nil, err
+		}
+		out[at] = b
+	}
+	return out, rows.Err()
 }
 
 func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
@@ -179,36 +215,46 @@ func (r *Report) windows(ctx context.Context, db *sql.DB, counts map[key]int64) 
 	return rows.Err()
 }
 
-// enriched reads logs.enriched from its beginning: each record that is stored, as it is stored, none more and none less. What was published
-// is compared by its records: compaction may have merged the blocks since.
+// enriched reads logs.enriched from its beginning: each block as it was made, each record that is stored, as it is stored, none more and
+// none less. What was published is also compared by its records: merging may have replaced the blocks since.
 func (r *Report) enriched(cfg config.Kafka) error {
-	type place struct {
-		part int32
-		from int64
-	}
-	seen := map[place]bool{}
+	seen := map[place]ingested{}
 	err := each(cfg, contract.TopicEnriched, func(_ int32, headers map[string]string, value []byte) error {
 		h, err := contract.ParseEnriched(headers)
-		at := place{h.Partition, h.From}
-		if err != nil || h.Heartbeat() || seen[at] {
+		if err != nil || h.Heartbeat() {
 			return err
 		}
-		seen[at] = true
-		return eachRecord(value, func(rec *logrec.Record) {
-			id := idOf(h.Partition, rec)
-			switch sum, ok := r.records[id]; {
-			case !ok:
-				r.Problems = append(r.Problems, "published, but not stored, or published twice: "+id)
-			case sum != sumOf(rec):
-				r.Problems = append(r.Problems, "published otherwise than stored: "+id)
+		at, b := place{h.Partition, h.From}, ingested{h.To, h.Prev, h.Watermark, h.Rows, h.Checksum}
+		if was, again := seen[at]; again {
+			if was != b {
+				r.Problems = append(r.Problems, fmt.Sprintf("published twice, and not the same: %v: %v, then %v", at, was, b))
 			}
-			delete(r.records, id)
-		})
+			return nil
+		}
+		seen[at] = b
+		if made, ok := r.ingested[at]; ok && made != b {
+			r.Problems = append(r.Problems, fmt.Sprintf("published otherwise than made: %v: %v, made was %v", at, b, made))
+		}
+		return r.published(h.Partition, value)
 	})
 	for id := range r.records {
 		r.Problems = append(r.Problems, "stored, but not published: "+id)
 	}
 	return err
+}
+
+// published takes the records of a block off the list of those that have yet to be seen on logs.enriched.
+func (r *Report) published(part int32, value []byte) error {
+	return eachRecord(value, func(rec *logrec.Record) {
+		id := idOf(part, rec)
+		switch sum, ok := r.records[id]; {
+		case !ok:
+			r.Problems = append(r.Problems, "published, but not stored, or published twice: "+id)
+		case sum != sumOf(rec):
+			r.Problems = append(r.Problems, "published otherwise than stored: "+id)
+		}
+		delete(r.records, id)
+	})
 }
 
 func idOf(part int32, rec *logrec.Record) string {

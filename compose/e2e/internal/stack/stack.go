@@ -288,6 +288,9 @@ func (s *Stack) Feed(in io.Reader, binary string, args ...string) ([]byte, error
 // Processor is the program of a processor without faults.
 const Processor = "processor"
 
+// Set is a setting of all programs that are started from now on.
+func (s *Stack) Set(name, value string) { s.env = append(s.env, name+"="+value) }
+
 // Services starts the collector, so many processors (of our own, or of the given program), the alert-evaluator and the api, and waits
 // until they are ready.
 func (s *Stack) Services(processors int, program string) {

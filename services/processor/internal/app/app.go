@@ -168,6 +168,7 @@ func (a *App) partitions(ctx context.Context, st *store.Store, client *bus.Clien
 			return worker.New(wcfg, wdeps, p, mark)
 		}})
 	a.health.Add("partitions", parts.Check)
+	a.health.Add("homes", parts.CheckHomes)
 	return parts, nil
 }
 

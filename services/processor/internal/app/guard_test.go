@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -72,4 +73,41 @@ func lostShown(t *testing.T, a *App) bool {
 		}
 	}
 	return false
+}
+
+// TestMisplacedLinesWarn: lines on another partition than their service's home are stored, and readiness says whose producer is wrong.
+func TestMisplacedLinesWarn(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, testkit.Kafka(t))
+	a, stop := s.start(t)
+	defer stop()
+	home := contract.Home("shop", s.kafka.Partitions)
+	astray := (home + 1) % s.kafka.Partitions
+	line := []byte(`{"service":"shop","message":"m-0"}`)
+	s.publish(t, home, contract.ContentTypeJSON, line)
+	stored := func(n int) func() bool {
+		return func() bool {
+			return s.number(t, "SELECT COALESCE(SUM(row_count),0) FROM block WHERE retired_seq IS NULL") == n
+		}
+	}
+	require.Eventually(t, stored(1), 20*time.Second, 50*time.Millisecond)
+	require.Empty(t, homes(t, a))
+	s.publish(t, astray, contract.ContentTypeJSON, line)
+	require.Eventually(t, stored(2), 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return homes(t, a) != "" }, 20*time.Second, 50*time.Millisecond)
+	require.Contains(t, homes(t, a), fmt.Sprintf("partitions [%d] get lines", astray))
+	require.Equal(t, http.StatusOK, readyz(t, a), "a warning keeps nobody from serving")
+}
+
+// homes is what readiness says of lines on wrong partitions.
+func homes(t *testing.T, a *App) string {
+	t.Helper()
+	results, _ := a.health.Run(t.Context())
+	for _, r := range results {
+		if r.Name == "homes" {
+			require.True(t, r.OK, r.Err)
+			return r.Warning
+		}
+	}
+	return ""
 }

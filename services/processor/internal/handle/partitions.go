@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/worker"
 	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/obs"
 )
 
 // revokeWait is how long giving up a partition waits for its worker's last commit. The group waits for us meanwhile; a worker that takes
@@ -212,6 +214,24 @@ func (ps *Partitions) Check(context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// misplacedFor is how long misplaced lines are spoken of after the last of them: as long as the evaluator calls their rules blind.
+const misplacedFor = time.Minute
+
+// CheckHomes warns of partitions that get lines of services at home elsewhere. All of it is stored; alert rules on these services are blind.
+func (ps *Partitions) CheckHomes(context.Context) error {
+	var parts []int
+	for _, s := range ps.States() {
+		if !s.Misplaced.IsZero() && time.Since(s.Misplaced) < misplacedFor {
+			parts = append(parts, int(s.Partition))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	slices.Sort(parts)
+	return &obs.Warning{Err: fmt.Errorf("partitions %v get lines of services that are at home on others: their producer must key by service (murmur2)", parts)}
 }
 
 func (ps *Partitions) worker(partition int32) *worker.Worker {

@@ -78,10 +78,14 @@ func (w *Worker) account(out pipeline.Output, used int) {
 
 // warnMisplaced says, once in a while, that somebody produces past the homes: rules on those services see only a part of their lines.
 func (w *Worker) warnMisplaced(n int) {
-	if n == 0 || time.Since(w.warned) < MisplacedEvery {
+	if n == 0 {
 		return
 	}
-	w.warned = time.Now()
+	w.astray = time.Now()
+	if time.Since(w.warned) < MisplacedEvery {
+		return
+	}
+	w.warned = w.astray
 	w.log.Warn().Int("lines", n).Msg("lines of services that are at home on other partitions: alert rules on them are blind; their producer must key by service (murmur2)")
 }
 

@@ -100,7 +100,8 @@ type Worker struct {
 	written  time.Time        // when windows were last written
 	forgot   time.Time        // when old requests were last forgotten
 	stuck    time.Time        // since when the log's end lies beyond us with nothing arriving
-	warned   time.Time        // when misplaced lines were last warned of
+	astray   time.Time        // when misplaced lines were last stored
+	warned   time.Time        // and last warned of
 	observed int64            // newest receipt stored, ns
 
 	state     atomic.Pointer[State]
@@ -113,10 +114,11 @@ type State struct {
 	Partition  int32
 	Epoch      int64
 	NextOffset int64
-	Through    int64 // windows in MySQL hold all below
-	Backlog    bool  // more waits than a block holds
-	Watermark  int64 // ns
-	Observed   int64 // newest receipt stored, ns; 0 = none yet
+	Through    int64     // windows in MySQL hold all below
+	Backlog    bool      // more waits than a block holds
+	Watermark  int64     // ns
+	Observed   int64     // newest receipt stored, ns; 0 = none yet
+	Misplaced  time.Time // when lines of services that are at home elsewhere were last stored; zero = never
 	Err        string
 	Lost       bool // the broker has lost what MySQL says was there; nothing goes on until a person decides
 	Since      time.Time
@@ -292,7 +294,7 @@ func (w *Worker) complain(err error) {
 func (w *Worker) report(err error) {
 	p := &w.progress
 	s := State{Stream: p.Stream, Partition: p.Partition, Epoch: p.Epoch, NextOffset: p.NextOffset, Through: p.WindowsThrough, Watermark: p.Watermark,
-		Observed: w.observed, Backlog: w.queue.Bytes() > pipeline.MaxBytes,
+		Observed: w.observed, Misplaced: w.astray, Backlog: w.queue.Bytes() > pipeline.MaxBytes,
 		Lost: errors.Is(err, errLost), Since: time.Now()}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.Err = err.Error()

@@ -28,7 +28,7 @@ func TestKafkaInput(t *testing.T) {
 				s.Start(name, "collector", "COLLECTOR_PORT="+fmt.Sprint(s.Port(name)), "KAFKA_INPUT_TOPICS="+topic+":shop:json", "KAFKA_SESSION_TIMEOUT=6s")
 				s.AwaitReady(name)
 			}
-			rng := rand.New(rand.NewPCG(1, 2))
+			rng := rand.New(rand.NewPCG(uint64(setting(t, "INPUT_SEED", 1)), 2))
 			sent := map[string]bool{}
 			kill := time.Now().Add(6 * time.Second) // both have settled
 			for done := 0; done < kills || time.Now().Before(kill); {

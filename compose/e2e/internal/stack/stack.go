@@ -478,10 +478,34 @@ func (s *Stack) stop() {
 		for _, n := range names {
 			s.t.Logf("--- %s\n%s", n, s.Tail(n))
 		}
+		s.keepLogs(names)
 	}
 	if s.kafkaBase != 0 {
 		_, _ = s.script("kafka-local.sh", s.kafkaEnv(s.Nodes()), "kill9")
 	}
 	_ = s.KillMySQL()
 	_, _ = s.script("mysql-local.sh", s.mysqlEnv(), "stop")
+}
+
+// keepLogs copies the whole logs of a test that failed to E2E_LOGS, when that is set: their ends alone rarely say what began it.
+func (s *Stack) keepLogs(names []string) {
+	home := os.Getenv("E2E_LOGS")
+	if home == "" {
+		return
+	}
+	to := filepath.Join(home, strings.ReplaceAll(s.t.Name(), "/", "-")+"-"+time.Now().Format("150405"))
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		s.t.Logf("keeping logs: %v", err)
+		return
+	}
+	for _, n := range names {
+		b, err := os.ReadFile(s.log(n))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, n+".log"), b, 0o600)
+		}
+		if err != nil {
+			s.t.Logf("keeping logs: %v", err)
+		}
+	}
+	s.t.Logf("the logs are in %s", to)
 }

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,13 +27,26 @@ func inodeAt(path string) (inode, os.FileInfo, error) {
 	if err != nil {
 		return inode{}, nil, err
 	}
+	return identity(fi, unix.AT_FDCWD, path, 0)
+}
+
+// inodeOf is inodeAt of an open file.
+func inodeOf(f *os.File) (inode, os.FileInfo, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return inode{}, nil, err
+	}
+	return identity(fi, int(f.Fd()), "", unix.AT_EMPTY_PATH)
+}
+
+func identity(fi os.FileInfo, dir int, path string, flags int) (inode, os.FileInfo, error) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
-		return inode{}, nil, fmt.Errorf("%s: this system does not tell files apart by inode", path)
+		return inode{}, nil, fmt.Errorf("%s: this system does not tell files apart by inode", fi.Name())
 	}
 	id := inode{Dev: uint64(st.Dev), Ino: st.Ino} //nolint:unconvert // int32 on some systems
 	var x unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &x); err == nil && x.Mask&unix.STATX_BTIME != 0 && x.Ino == id.Ino {
+	if err := unix.Statx(dir, path, flags, unix.STATX_BTIME, &x); err == nil && x.Mask&unix.STATX_BTIME != 0 && x.Ino == id.Ino {
 		id.Born = x.Btime.Sec*1e9 + int64(x.Btime.Nsec)
 	}
 	return id, fi, nil
@@ -63,6 +77,7 @@ type file struct {
 	key   string // of its position
 	place place  // as far as entries were handed out
 	f     *os.File
+	head  []byte // the bytes that place.Head is of
 	split splitter
 	join  joiner
 	parts []Entry // ready, oldest first
@@ -74,32 +89,39 @@ type file struct {
 	learned bool      // the head is not stored yet
 }
 
-// open opens a file that stands at p. Its charset comes from its first bytes, wherever reading begins.
-func open(path, key string, p place, charset Charset, how Join, now time.Time) (*file, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening a log file: %w", err)
-	}
+// newFile makes a file of f, which stands at p and is its own from here on, also after an error. Its charset comes from its first bytes,
+// wherever reading begins.
+func newFile(f *os.File, key string, p place, charset Charset, how Join, now time.Time) (*file, error) {
 	out := &file{key: key, place: p, f: f, join: joiner{how: how}, grew: now}
-	head := make([]byte, 4)
+	head := make([]byte, max(4, p.HeadSize))
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("reading %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("reading %s: %w", p.Path, err), f.Close())
 	}
-	sniffed, mark := charset.sniffed(head[:n])
+	out.head = head[:min(n, p.HeadSize)]
+	sniffed, mark := charset.sniffed(head[:min(n, 4)])
 	out.split.charset = sniffed
 	out.split.reset(max(p.Offset, int64(mark)))
 	return out, nil
 }
 
-// headOf hashes the first n bytes of f; short when there are fewer.
-func headOf(f io.ReaderAt, n int) (sum uint64, short bool, err error) {
-	b := make([]byte, n)
-	got, err := f.ReadAt(b, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, false, err
+// again is another handle on an open file, whatever its path leads to by now.
+func again(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s once more: %w", f.Name(), err)
 	}
-	return xxhash.Sum64(b[:got]), got < n, nil
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// bytesOf are n bytes of f from offset from on, or as many of them as there are.
+func bytesOf(f io.ReaderAt, from int64, n int) ([]byte, error) {
+	b := make([]byte, n)
+	got, err := f.ReadAt(b, from)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b[:got], nil
 }
 
 // sameHead tells whether f begins as p says. A place without a head fits every file.
@@ -107,8 +129,31 @@ func (p place) sameHead(f io.ReaderAt) (bool, error) {
 	if p.HeadSize == 0 {
 		return true, nil
 	}
-	sum, short, err := headOf(f, p.HeadSize)
-	return err == nil && !short && sum == p.Head, err
+	head, err := bytesOf(f, 0, p.HeadSize)
+	return err == nil && len(head) == p.HeadSize && xxhash.Sum64(head) == p.Head, err
+}
+
+// mayBeCopy tells whether all that is in f, of the given size, may have been copied from fl: both ends of it are as in fl. Who copies
+// may be in the middle of it.
+func (fl *file) mayBeCopy(f io.ReaderAt, size int64) (bool, error) {
+	if len(fl.head) == 0 || size == 0 {
+		return false, nil
+	}
+	head, err := bytesOf(f, 0, int(min(size, int64(len(fl.head)))))
+	if err != nil || !bytes.HasPrefix(fl.head, head) {
+		return false, err
+	}
+	from := max(0, size-headBytes)
+	end, err := bytesOf(f, from, int(size-from))
+	if err != nil {
+		return false, err
+	}
+	original, err := bytesOf(fl.f, from, len(end))
+	if err != nil || bytes.Equal(end, original) {
+		return true, err
+	}
+	same, err := fl.place.sameHead(fl.f)
+	return !same, err // it has been cut and written anew since: that is what copies are made for
 }
 
 // look notices growth and truncation. A file that was cut, or written anew, is not what it was: its place stays behind for whoever has
@@ -140,11 +185,12 @@ func (fl *file) learnHead() error {
 	if n <= fl.place.HeadSize {
 		return nil
 	}
-	sum, short, err := headOf(fl.f, n)
-	if err != nil || short { // cut in this moment: the next look sees it
+	head, err := bytesOf(fl.f, 0, n)
+	if err != nil || len(head) < n { // cut in this moment: the next look sees it
 		return err
 	}
-	fl.place.Head, fl.place.HeadSize, fl.learned = sum, n, true
+	fl.head = head
+	fl.place.Head, fl.place.HeadSize, fl.learned = xxhash.Sum64(head), n, true
 	return nil
 }
 

@@ -15,8 +15,12 @@ import (
 // known are the places that are stored, without those that are open. The rules of who is who are here:
 //
 //   - the same inode, beginning the same and not shorter: the file itself, renamed or not;
-//   - another inode that begins the same, while the file itself was cut or is gone: its copy (copytruncate), read on where it stood;
+//   - another inode that begins the same, while the file itself was cut: its copy (copytruncate), read on where it stood;
+//   - another inode that begins the same, while the file itself is as it was: perhaps a copy that is being made, which is waited for;
+//   - the same inode under a place that knows no beginning: seen while it was empty, which a copy that is being made is at first, too;
 //   - everything else is a new file.
+//
+// Every file is asked for the first of them before any is asked for the second: a copy's name may come before its original's.
 type known map[string]place // by key
 
 func readKnown(stored map[string][]byte) (known, error) {
@@ -40,7 +44,17 @@ func newKey(prefix string) string {
 
 // itself finds the place of a file by its inode.
 func (k known) itself(f *os.File, id inode, size int64) (key string, err error) {
-	return k.best(f, size, func(p place) bool { return p.Inode == id })
+	return k.best(f, size, func(p place) bool { return p.Inode == id && p.HeadSize > 0 })
+}
+
+// empty finds the place of a file that was empty when it was last seen.
+func (k known) empty(id inode) (key string) {
+	for _, at := range k.keys() {
+		if p := k[at]; p.Inode == id && p.HeadSize == 0 {
+			return at
+		}
+	}
+	return ""
 }
 
 // copied finds the place that a file continues as a copy. cut tells whether the original was truncated: a file that is merely gone

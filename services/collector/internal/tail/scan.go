@@ -18,8 +18,14 @@ func (s *session) scan(now time.Time) error {
 		return err
 	}
 	s.revisit(paths, now)
+	s.strangers = map[inode]bool{}
 	for _, id := range byPath(paths) {
-		s.appeared(id, paths[id], now)
+		s.appeared(id, paths[id], now, s.same)
+	}
+	for _, id := range byPath(paths) {
+		if s.strangers[id] {
+			s.appeared(id, paths[id], now, s.another)
+		}
 	}
 	s.search(paths, now)
 	for _, key := range s.known.expired(now) {
@@ -53,94 +59,151 @@ func (s *session) revisit(paths map[inode]string, now time.Time) {
 	}
 }
 
-// appeared opens a file that is not open: where it stood, where the file that it is a copy of stood, or at its beginning.
-func (s *session) appeared(id inode, path string, now time.Time) {
+// appeared opens a file that is not open and hands it to as, which may keep it.
+func (s *session) appeared(id inode, path string, now time.Time, as func(found, time.Time) (kept bool, err error)) {
 	if len(s.files) >= maxFiles {
 		s.complain(fmt.Errorf("%s is not read: %d files are open already; use narrower patterns", path, maxFiles), now)
 		return
 	}
-	if err := s.identify(id, path, now); err != nil {
-		s.complain(err, now)
-	}
-}
-
-func (s *session) identify(id inode, path string, now time.Time) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		s.complain(err, now)
+		return
 	}
-	defer func() { _ = f.Close() }()
-	again, fi, err := inodeAt(path)
-	if err != nil || again != id { // it has just become another: the next scan sees it
-		return err
-	}
-	key, err := s.known.itself(f, id, fi.Size())
-	if err == nil && key == "" {
-		key, err = s.known.copied(f, id, fi.Size(), s.isOpen)
+	kept := false
+	opened, fi, err := inodeOf(f)
+	if err == nil && opened == id { // else the path has just become another's: the next scan sees it
+		kept, err = as(found{f: f, path: path, id: id, fi: fi}, now)
 	}
 	if err != nil {
-		return err
+		s.complain(err, now)
 	}
-	if key != "" {
-		return s.resume(key, path, id, now)
+	if !kept {
+		_ = f.Close()
 	}
-	if wait, err := s.likeOpen(f, id, now); err != nil || wait {
-		return err
-	}
-	delete(s.waiting, id)
-	return s.begin(path, id, fi, now)
 }
 
-// resume opens a file at a known place.
-func (s *session) resume(key, path string, id inode, now time.Time) error {
+// found is a file that a path leads to.
+type found struct {
+	f    *os.File
+	path string
+	id   inode
+	fi   os.FileInfo
+}
+
+// same goes on with a file that is known to be what it was. One that is not is a stranger.
+func (s *session) same(n found, now time.Time) (kept bool, err error) {
+	key, err := s.known.itself(n.f, n.id, n.fi.Size())
+	if err != nil {
+		return false, err
+	}
+	if s.strangers[n.id] = key == ""; key == "" {
+		return false, nil
+	}
+	return true, s.resume(key, n, now)
+}
+
+// another reads a stranger: on where the file that it is a copy of stood, or from its beginning.
+func (s *session) another(n found, now time.Time) (kept bool, err error) {
+	key, err := s.known.copied(n.f, n.id, n.fi.Size(), s.wasCut)
+	if err != nil {
+		return false, err
+	}
+	if key == "" {
+		if wait, err := s.likeOpen(n, now); err != nil || wait {
+			return false, err
+		}
+		key = s.known.empty(n.id)
+	}
+	if key != "" {
+		return true, s.resume(key, n, now)
+	}
+	return true, s.begin(n, now)
+}
+
+// wasCut tells whether the file that had an inode is there, under any name, and is another by now: it was cut, or written anew.
+func (s *session) wasCut(id inode) bool { return s.strangers[id] || s.isOpen(id) }
+
+// resume reads a file on at a known place.
+func (s *session) resume(key string, n found, now time.Time) error {
 	p := s.known[key]
-	p.Path, p.Inode, p.Seen = path, id, now
-	fl, err := open(path, key, p, s.cfg.Charset, s.cfg.Join, now)
+	p.Path, p.Inode, p.Seen = n.path, n.id, now
+	fl, err := newFile(n.f, key, p, s.cfg.Charset, s.cfg.Join, now)
 	if err != nil {
 		return err
 	}
 	delete(s.known, key)
 	delete(s.lookFor, key)
-	delete(s.waiting, id)
+	if old := s.known.empty(n.id); old != "" && p.HeadSize > 0 { // it turned out to be this one
+		delete(s.known, old)
+		s.batch.forget = append(s.batch.forget, old)
+	}
 	s.adopt(fl)
 	return nil
 }
 
-// likeOpen tells whether a file begins like an open one. It may be a copy that is being made: then the other is cut in a moment.
-func (s *session) likeOpen(f *os.File, id inode, now time.Time) (wait bool, err error) {
+// likeOpen tells whether a file is all that is in an open one, as far as it goes. It may be a copy that is being made: then the other is
+// cut in a moment. A long one takes its time, and grows.
+func (s *session) likeOpen(n found, now time.Time) (wait bool, err error) {
 	for _, fl := range s.files {
-		if fl.place.HeadSize == 0 {
-			continue
-		}
-		same, err := fl.place.sameHead(f)
+		like, err := fl.mayBeCopy(n.f, n.fi.Size())
 		if err != nil {
 			return false, err
 		}
-		if same {
-			if _, ok := s.waiting[id]; !ok {
-				s.waiting[id] = now
-			}
-			return now.Sub(s.waiting[id]) < copyWait, nil
+		if !like {
+			continue
 		}
+		w, ok := s.waiting[n.id]
+		if !ok || w.size != n.fi.Size() {
+			w = waiting{since: now, size: n.fi.Size()}
+			s.waiting[n.id] = w
+		}
+		return now.Sub(w.since) < copyWait, nil
 	}
 	return false, nil
 }
 
-// begin opens a new file. What was in it before a tail of this name first ran, or last ran, is history.
-func (s *session) begin(path string, id inode, fi os.FileInfo, now time.Time) error {
-	p := place{Path: path, Inode: id, Seen: now}
-	if !s.started && (s.alive.IsZero() || fi.ModTime().Before(s.alive)) {
-		p.Import = fi.Size()
+// begin reads a new file. What was in it before a tail of this name first ran, or last ran, is history.
+func (s *session) begin(n found, now time.Time) error {
+	p := place{Path: n.path, Inode: n.id, Seen: now}
+	if !s.started && (s.alive.IsZero() || n.fi.ModTime().Before(s.alive)) {
+		p.Import = n.fi.Size()
 		if s.cfg.FromEnd {
-			p.Offset = fi.Size()
+			p.Offset = n.fi.Size()
 		}
 	}
-	fl, err := open(path, newKey(Prefix(s.cfg.Name)), p, s.cfg.Charset, s.cfg.Join, now)
+	fl, err := newFile(n.f, newKey(Prefix(s.cfg.Name)), p, s.cfg.Charset, s.cfg.Join, now)
 	if err != nil {
 		return err
 	}
 	s.adopt(fl)
 	return nil
+}
+
+// doubt lets go of a file that was empty when it was opened and may be a copy, as its first content shows: the next scan says. What no
+// pattern matches any more is not looked for again, and none.
+func (s *session) doubt(fl *file, now time.Time) (bool, error) {
+	if fl.place.HeadSize > 0 || fl.orphan || fl.rest {
+		return false, nil
+	}
+	id, fi, err := inodeOf(fl.f)
+	if err != nil || fi.Size() == 0 {
+		return false, err
+	}
+	n := found{f: fl.f, path: fl.place.Path, id: id, fi: fi}
+	key, err := s.known.copied(n.f, n.id, fi.Size(), s.wasCut)
+	if err != nil {
+		return false, err
+	}
+	if key == "" {
+		if wait, err := s.likeOpen(n, now); err != nil || !wait {
+			return false, err
+		}
+	}
+	s.known[fl.key] = fl.place
+	s.letGo(fl)
+	s.scanned = time.Time{}
+	return true, nil
 }
 
 // search looks beside where known files were: rotation may have renamed or copied them to names that no pattern matches.
@@ -174,22 +237,26 @@ func (s *session) isOpen(id inode) bool {
 }
 
 // continues opens a file that holds more of a known place's content than was sent.
-func (s *session) continues(key string, p place, id inode, path string, now time.Time) bool {
+func (s *session) continues(key string, p place, id inode, path string, now time.Time) (kept bool) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
-	defer func() { _ = f.Close() }()
-	again, fi, err := inodeAt(path)
-	if err != nil || again != id || fi.Size() <= p.Offset || p.Inode != id && (p.HeadSize == 0 || !s.isOpen(p.Inode)) {
+	defer func() {
+		if !kept {
+			_ = f.Close()
+		}
+	}()
+	opened, fi, err := inodeOf(f)
+	if err != nil || opened != id || fi.Size() <= p.Offset || p.Inode != id && (p.HeadSize == 0 || !s.wasCut(p.Inode)) {
 		return false
 	}
 	if same, err := p.sameHead(f); err != nil || !same {
 		return false
 	}
-	if err := s.resume(key, path, id, now); err != nil {
+	if err := s.resume(key, found{f: f, path: path, id: id, fi: fi}, now); err != nil {
 		s.deps.Log.Warn().Err(err).Str("path", path).Msg("a rotated file cannot be read")
-		return false
+		return true // and closed
 	}
 	fl := s.files[len(s.files)-1]
 	fl.orphan = true

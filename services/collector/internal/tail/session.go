@@ -13,18 +13,25 @@ import (
 // session is following from what is stored until something fails.
 type session struct {
 	*Follower
-	sink    Sink
-	known   known // stored places without an open file
-	files   []*file
-	lookFor map[string]time.Time // known places whose file, or its copy, is searched for beside where it was, until then
-	waiting map[inode]time.Time  // files that begin like an open one, since then
-	scanned time.Time
-	alive   time.Time // when a tail of this name last stored something
-	buf     []byte
+	sink      Sink
+	known     known // stored places without an open file
+	files     []*file
+	lookFor   map[string]time.Time // known places whose file, or its copy, is searched for beside where it was, until then
+	waiting   map[inode]waiting    // files that may be copies of open ones
+	strangers map[inode]bool       // files of the last scan that are no known place's own
+	scanned   time.Time
+	alive     time.Time // when a tail of this name last stored something
+	buf       []byte
 
 	batch      batch
 	said       time.Time // when progress was last told
 	complained time.Time
+}
+
+// waiting is a file that waits to turn out to be a copy: of that size since then.
+type waiting struct {
+	since time.Time
+	size  int64
 }
 
 // batch is what the next transaction takes.
@@ -36,7 +43,7 @@ type batch struct {
 }
 
 func newSession(f *Follower, sink Sink, k known) *session {
-	s := &session{Follower: f, sink: sink, known: k, lookFor: map[string]time.Time{}, waiting: map[inode]time.Time{}, buf: make([]byte, chunk)}
+	s := &session{Follower: f, sink: sink, known: k, lookFor: map[string]time.Time{}, waiting: map[inode]waiting{}, buf: make([]byte, chunk)}
 	s.batch.moved = map[string]place{}
 	now := f.deps.Now()
 	for key, p := range k {
@@ -105,6 +112,9 @@ func (s *session) rotateTurns() {
 // step takes one file on. more: there is more of it right away.
 func (s *session) step(fl *file, now time.Time) (more bool, err error) {
 	if !fl.rest && len(fl.parts) == 0 {
+		if doubted, err := s.doubt(fl, now); err != nil || doubted {
+			return doubted, err
+		}
 		truncated, err := fl.look(now)
 		if err != nil {
 			return false, err
@@ -164,6 +174,10 @@ func (s *session) retire(fl *file) {
 	} else {
 		s.known[fl.key] = fl.place
 	}
+	s.letGo(fl)
+}
+
+func (s *session) letGo(fl *file) {
 	_ = fl.f.Close()
 	s.files = slices.DeleteFunc(s.files, func(o *file) bool { return o == fl })
 	s.deps.Metrics.files.Set(float64(len(s.files)))
@@ -177,17 +191,28 @@ func (s *session) truncated(fl *file, now time.Time) error {
 	fl.cut()
 	s.lookFor[fl.key] = now.Add(copyWait)
 	s.scanned = time.Time{} // its copy is there by now
+	err := s.succeed(fl, now)
+	s.handOut(fl, now)
+	return err
+}
+
+// succeed opens the new content of a file that was cut, by its handle: another file may have its name by now.
+func (s *session) succeed(fl *file, now time.Time) error {
+	f, err := again(fl.f)
+	if err != nil {
+		return err
+	}
 	p := place{Path: fl.place.Path, Inode: fl.place.Inode, Seen: now}
-	fresh, err := open(p.Path, newKey(Prefix(s.cfg.Name)), p, s.cfg.Charset, s.cfg.Join, now)
+	fresh, err := newFile(f, newKey(Prefix(s.cfg.Name)), p, s.cfg.Charset, s.cfg.Join, now)
 	if err == nil {
 		s.adopt(fresh)
 	}
-	s.handOut(fl, now)
 	return err
 }
 
 func (s *session) adopt(fl *file) {
 	s.files = append(s.files, fl)
+	delete(s.waiting, fl.place.Inode)
 	s.batch.moved[fl.key] = fl.place
 	s.deps.Metrics.files.Set(float64(len(s.files)))
 }

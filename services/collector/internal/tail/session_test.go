@@ -153,6 +153,27 @@ func (b *bench) copyTruncate(from, to string) {
 	require.NoError(b.t, os.Truncate(b.path(from), 0))
 }
 
+// copySlowly is copyTruncate in steps, between which anything may happen to the tail.
+func (b *bench) copySlowly(from, to string, rng *rand.Rand) {
+	b.t.Helper()
+	text, err := os.ReadFile(b.path(from))
+	require.NoError(b.t, err)
+	half := rng.IntN(len(text))
+	for _, part := range [][]byte{nil, text[:half], text[half:]} {
+		b.write(to, string(part))
+		switch rng.IntN(6) {
+		case 0:
+			b.process()
+		case 1:
+			b.process()
+			b.pass(time.Duration(1+rng.IntN(3)) * time.Second)
+		case 2:
+			b.pass(time.Duration(1+rng.IntN(3)) * time.Second)
+		}
+	}
+	require.NoError(b.t, os.Truncate(b.path(from), 0))
+}
+
 func texts(recs []logrec.Record) (out []string) {
 	for _, r := range recs {
 		out = append(out, r.Message)
@@ -296,8 +317,14 @@ func TestEveryLineOnce(t *testing.T) {
 					if fi, err := os.Stat(b.path(name)); err == nil && fi.Size() > 0 {
 						line(name)
 						rotated++
-						b.copyTruncate(name, fmt.Sprintf("%s.%d", name, rotated))
-						b.pass(2 * time.Second) // a writer as fast as to fill the file up again before anybody looks is beyond every tail
+						b.copySlowly(name, fmt.Sprintf("%s.%d", name, rotated), rng)
+						if seed%2 == 0 || rng.IntN(2) == 0 {
+							b.pass(2 * time.Second) // a writer as fast as to cut the file again before anybody looks is beyond a pattern without the copies
+							continue
+						}
+						line(name)
+						rotated++
+						b.rename(name, fmt.Sprintf("%s.%d", name, rotated))
 					}
 				case k == 14:
 					b.process()

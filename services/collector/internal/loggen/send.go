@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ type Options struct {
 	Concurrency int           // requests under way
 	Gzip        bool
 	Token       string        // shown to the collector; empty: none
-	Span        time.Duration // spread the lines' times evenly over so long, ending now; 0 = now. Needs Lines
+	Span        time.Duration // spread the lines' times over so long, ending now; 0 = now. Needs Lines
 }
 
 // Summary is what came of a run.
@@ -45,6 +46,7 @@ const (
 	backoffMax     = 2 * time.Second
 	keepLatencies  = 1 << 20
 	tick           = 20 * time.Millisecond
+	spanStream     = 3 // of random numbers: the moments of lines
 )
 
 // request is a body ready to send.
@@ -106,12 +108,14 @@ func produce(ctx context.Context, p Profile, o Options, queue chan<- request) {
 	}
 }
 
-// At is when line i of a run that began then happened.
+// At is when line i of a run that began then happened. Over a span, lines come at a steady rate and at odd moments, as they do in life:
+// even steps would compress to nothing.
 func (o Options) At(i int, begun time.Time) time.Time {
 	if o.Span == 0 || o.Lines == 0 {
 		return time.Now()
 	}
-	return begun.Add(-o.Span).Add(time.Duration(float64(o.Span) * float64(i) / float64(o.Lines)))
+	place := float64(i) + rand.New(rand.NewPCG(uint64(i), spanStream)).Float64()
+	return begun.Add(-o.Span).Add(time.Duration(float64(o.Span) * place / float64(o.Lines)))
 }
 
 // bytesPerLine is a first guess at a body's size.

@@ -76,7 +76,7 @@ var (
 		"started on node {ip}", "reached {pct} % of its quota", "was throttled for {ms} ms", "resumed at offset {n}", "was rolled back to version {n}",
 		"took {ms} ms longer than expected", "was acknowledged by {ip}", "could not be resolved through {ip}", "was queued behind {n} others", "finished in {ms} ms",
 	}
-	contexts = []string{" (zone a, build {hex})", " in pipeline ingest-{n}", ""}
+	contexts = []string{" (zone a, build {hex})", " in pipeline ingest-{n}", " while the other members of the group went on"}
 )
 
 func allTemplates() []template {

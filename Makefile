@@ -56,8 +56,11 @@ fuzz: ## run every fuzz target for FUZZTIME=30s
 verify: ## format, vet, lint, tidy, builds of each module alone, clean tree
 	@bash compose/local/verify.sh $(GOLANGCI) $(MODULES)
 
-bench: build ## measure the whole pipeline: lines/s, CPU, bytes, memory; LINES=1000000
+bench: build ## measure the whole pipeline, merging included: lines/s, CPU, bytes, memory; LINES=1000000
 	cd compose/e2e && go run ./cmd/bench
+
+bench-search: build ## measure searches, cold and warm, against their targets; LINES=1000000, REUSE=1 asks the last corpus again
+	cd compose/e2e && go run ./cmd/bench-search
 
 migrate: tools-go ## bring the schema of MYSQL_HOST to this version
 	go run ./migrations/cmd/migrate up
@@ -98,4 +101,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean

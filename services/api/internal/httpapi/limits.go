@@ -29,3 +29,13 @@ const (
 	maxWait      = time.Minute            // of a request
 	tellEvery    = 500 * time.Millisecond // progress of a stream
 )
+
+// Limits of statistics; what they may cost is in packages search and tally.
+const (
+	maxBy       = 5       // fields to group by: more makes groups of single lines
+	maxMeasures = 20      // figures of one answer
+	maxCells    = 200_000 // points of one answer: about 10 MB
+	defaultTop  = 10      // values of a facet
+	defaultBars = 60      // of a histogram
+	maxFacets   = 20      // fields of one answer
+)

@@ -32,6 +32,7 @@ var openAPI []byte
 // Searcher finds records.
 type Searcher interface {
 	Search(ctx context.Context, q *query.Query) (search.Result, error)
+	Aggregate(ctx context.Context, q *query.Query, wanted []search.Wanted) (search.Sums, error)
 }
 
 // Windows reads the window tables.
@@ -92,6 +93,9 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
 	e.GET("/api/logs", s.logs)
 	e.GET("/api/logs/trace/:traceID", s.trace)
+	e.GET("/api/logs/stats", s.stats)
+	e.GET("/api/logs/histogram", s.histogram)
+	e.GET("/api/logs/facets", s.facets)
 	e.GET("/api/metrics", s.metrics)
 	e.GET("/api/services", s.services)
 	e.GET("/api/health", s.health)

@@ -53,12 +53,13 @@ type Engine struct {
 	budget Budget
 	now    func() time.Time
 	cache  *cache
+	sums   *cache        // summaries of blocks
 	slots  chan struct{} // blocks read at the same time, by all queries
 }
 
 // New makes an engine.
 func New(ix Index, source Source, cfg Config, now func() time.Time) *Engine {
-	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache), slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
+	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache - cfg.Cache/summaryShare), sums: newCache(cfg.Cache / summaryShare), slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
 }
 
 // Stats say what an answer cost.

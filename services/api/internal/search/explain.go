@@ -12,6 +12,7 @@ type Explain struct {
 	Indexed    int            `json:"indexed"`       // blocks known in memory
 	Considered int            `json:"considered"`    // of these, in the range of time, and reached
 	Pruned     map[string]int `json:"pruned"`        // ruled out without reading, by what
+	Summed     int            `json:"summed"`        // blocks whose lines were counted in memory
 	Read       int            `json:"read"`          // blocks
 	Rows       int64          `json:"rows"`          // of these
 	Fetched    int64          `json:"bytes_fetched"` // from MySQL

@@ -19,4 +19,21 @@ const (
 
 	// hardTimes the time limit, a query is ended whatever it is doing: a single block that takes so long is an error.
 	hardTimes = 4
+
+	// MaxPoints of one group over time: more than any screen shows.
+	MaxPoints = 2000
+
+	// tableBytes is what the tables of one statistic may take in each worker: a hundred thousand groups, or 200 services with a thousand steps
+	// and three figures.
+	tableBytes = 64 << 20
+
+	// maxSummers sum up at the same time for one statistic, each into tables of its own.
+	maxSummers = 8
+
+	// partRows a processor are summed up at a time: a statistic is whole for the part of the range that it covers, so this is how much of its
+	// work can be in vain, and how far it runs past its time.
+	partRows = 1 << 20
+
+	// summaryShare: of the cache, one part in so many is for summaries: about 1.5 bytes a line.
+	summaryShare = 8
 )

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func ask(t *testing.T, schema, base, path string) map[string]any {
+	t.Helper()
+	code, _, got := call(t, "GET", base+path, "")
+	require.Equal(t, 200, code, got)
+	documented(t, base, schema, got)
+	return got
+}
+
+// TestStats is figures over HTTP: groups, points, figures, histogram, facets.
+func TestStats(t *testing.T) {
+	t.Parallel()
+	base, db := api(t)
+	empty := ask(t, "Stats", base, "/api/logs/stats?by=service&step=1m")
+	require.Empty(t, empty["groups"])
+	ask(t, "Histogram", base, "/api/logs/histogram?by=level")
+	write(t, db)
+
+	got := ask(t, "Stats", base, "/api/logs/stats?by=service,n&metrics="+url.QueryEscape("avg(response_time_ms),P95(response_time_ms),distinct(s),sum(n),max(nothing)")+"&explain=true")
+	require.EqualValues(t, 20, got["total"])
+	require.Equal(t, "blocks", got["source"])
+	require.Equal(t, map[string]any{"by": map[string]any{"service": "svc-0", "n": "7"}, "count": 10.0,
+		"values": map[string]any{"avg(response_time_ms)": 5.0, "p95(response_time_ms)": 5.0, "distinct(s)": 1.0, "sum(n)": 70.0, "max(nothing)": nil}}, got["groups"].([]any)[0])
+
+	got = ask(t, "Stats", base, "/api/logs/stats?by=level&step=1m&q=service:svc-1&start=2026-11-01T12:00:00Z&end=2026-11-01T12:03:00Z")
+	require.Equal(t, []any{map[string]any{"by": map[string]any{"level": "error"}, "count": 10.0, "points": []any{
+		map[string]any{"time": "2026-11-01T12:00:00Z", "count": 6.0}, map[string]any{"time": "2026-11-01T12:01:00Z", "count": 4.0}, map[string]any{"time": "2026-11-01T12:02:00Z", "count": 0.0}}}}, got["groups"])
+	require.Equal(t, got["start"], got["covered"].(map[string]any)["start"])
+
+	got = ask(t, "Histogram", base, "/api/logs/histogram?by=service&step=60&q=Line")
+	require.Equal(t, []any{map[string]any{"time": "2026-11-01T12:00:00Z", "count": 12.0, "by": map[string]any{"svc-0": 6.0, "svc-1": 6.0}}, map[string]any{"time": "2026-11-01T12:01:00Z", "count": 8.0, "by": map[string]any{"svc-0": 4.0, "svc-1": 4.0}}}, got["points"])
+	require.EqualValues(t, 2, ask(t, "Histogram", base, "/api/logs/histogram")["step_s"])
+
+	got = ask(t, "Facets", base, "/api/logs/facets?fields=service,s,host&limit=1")
+	require.Equal(t, []any{
+		map[string]any{"field": "service", "values": []any{map[string]any{"value": "svc-0", "count": 10.0}}, "distinct": 2.0, "missing": 0.0, "others": 10.0},
+		map[string]any{"field": "s", "values": []any{map[string]any{"value": "7", "count": 20.0}}, "distinct": 1.0, "missing": 0.0, "others": 0.0},
+		map[string]any{"field": "host", "values": []any{}, "distinct": 0.0, "missing": 20.0, "others": 0.0}}, got["facets"])
+	require.Len(t, ask(t, "Facets", base, "/api/logs/facets")["facets"], 7)
+}
+
+// TestBadStats: what cannot be counted is refused with the field and a reason.
+func TestBadStats(t *testing.T) {
+	t.Parallel()
+	base, db := api(t)
+	write(t, db)
+	for path, want := range map[string]string{
+		"stats?by=id": "by: each has its own", "stats?by=timestamp": "by: each has its own", "stats?by=a,b,c,d,e,f": "by: at most 5", "stats?by=status": "by: did you mean response_status?",
+		"stats?metrics=avg(service)": "metrics: service is not a number", "stats?metrics=median(n)": "metrics: is not a function", "stats?metrics=p101(n)": "metrics: is not a function", "stats?metrics=avg": "metrics: is not a figure",
+		"stats?metrics=avg()": "metrics: lacks a field", "stats?metrics=" + strings.Repeat("avg(n),", 21): "metrics: at most 20", "stats?metrics=distinct(ip)": "metrics: cannot be had",
+		"stats?step=0": "step: below 1ms", "stats?step=-1m": "step: not a duration", "stats?step=x": "step: not a duration", "stats?step=1ms": "step: more than 2000 points", "stats?limit=-1": "limit: not a number", "stats?limit=1001": "limit: not a number",
+		"stats?start=now&end=now-1h": "start: not before end", "stats?offset=1": "offset: not a parameter", "stats?cursor=x": "cursor: not one of this list", "histogram?points=2001": "points: not a number", "histogram?by=a,b": "by: at most 1",
+		"facets?fields=ip": "fields: each has its own", "facets?fields=" + strings.Repeat("a,", 21): "fields: at most 20", "facets?limit=1e3": "limit: not a number",
+		"stats?q=" + strings.Repeat("x", 1<<20): "q: at most 131072", "facets?q=" + strings.Repeat("a+", 10000): "q: more than 2000 terms", "histogram?q=" + url.QueryEscape("/(a{1000}){1000}/"): "q: RE2",
+	} {
+		field, reason, _ := strings.Cut(want, ": ")
+		require.Contains(t, refused(t, 400, field, "GET", base+"/api/logs/"+path, ""), reason, path[:min(len(path), 60)])
+	}
+	page := find(t, base, "limit=1")
+	refused(t, 400, "cursor", "GET", base+"/api/logs/stats?cursor="+page.Next, "")
+}

@@ -21,6 +21,7 @@ var transient = map[uint16]bool{
 	1213: true, // deadlock
 	1290: true, // read-only (failover under way)
 	1317: true, // query interrupted
+	1412: true, // the table was altered since the transaction began
 	1836: true, // read-only
 	3168: true, // server being initialised
 	3572: true, // lock not available at once
@@ -30,6 +31,7 @@ const (
 	errNoTable    = 1146
 	errNoDatabase = 1049
 	errDuplicate  = 1062
+	errAltered    = 1412
 )
 
 // IsTransient tells whether the same statement may well succeed later: the server is away, busy, failing over, or chose us
@@ -46,6 +48,9 @@ func IsTransient(err error) bool {
 
 // IsDuplicate tells whether a unique key refused a row.
 func IsDuplicate(err error) bool { return isNumber(err, errDuplicate) }
+
+// IsAltered tells whether a table was altered since the transaction's snapshot was taken: begin again.
+func IsAltered(err error) bool { return isNumber(err, errAltered) }
 
 func isNoTable(err error) bool { return isNumber(err, errNoTable) || isNumber(err, errNoDatabase) }
 

@@ -152,6 +152,16 @@ func TestAPI(t *testing.T) {
 		require.Equal(t, 20, m.Total)
 		require.InDelta(t, 50, m.ErrorRate, 0.01)
 		require.Len(t, m.TopErrors, 1)
+		require.Contains(t, string(body), `"partial":false`)
+		require.NotContains(t, string(body), "windows_from")
+	})
+	t.Run("metrics say from when on counts are kept", func(t *testing.T) {
+		_, err := db.Text.Exec(`UPDATE partition_progress SET windows_from_s = ?`, noon.Unix()-3600)
+		require.NoError(t, err)
+		_, body := get(t, fmt.Sprintf("%s/api/metrics?start=%d&end=%d", base, noon.Unix(), noon.Unix()+120))
+		require.Contains(t, string(body), `"partial":false`)
+		_, body = get(t, fmt.Sprintf("%s/api/metrics?start=%d&end=%d&step=1h", base, noon.Unix()-7200, noon.Unix()+120))
+		require.Contains(t, string(body), `"windows_from":"`+noon.Add(-time.Hour).UTC().Format(time.RFC3339)+`","partial":true,"partial_reason":"counts from before`)
 	})
 	t.Run("mistakes are named", func(t *testing.T) {
 		for query, field := range map[string]string{"level=loud": "level", "limit=-1": "limit", "limit=1001": "limit", "start=soon": "start", "cursor=x": "cursor", "order=up": "order", "serivce=a": "serivce",

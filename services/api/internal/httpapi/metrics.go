@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -17,7 +18,10 @@ const maxTopErrors = 20
 // metricsJSON is the answer of GET /api/metrics.
 type metricsJSON struct {
 	metrics.Report
-	Lag status.Lag `json:"lag"`
+	WindowsFrom time.Time  `json:"windows_from,omitzero"` // nothing is kept of before
+	Partial     bool       `json:"partial"`               // the range begins before
+	Reason      string     `json:"partial_reason"`
+	Lag         status.Lag `json:"lag"`
 }
 
 func (s *server) metrics(c echo.Context) error {
@@ -41,7 +45,14 @@ func (s *server) metrics(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, metricsJSON{b.Report(top), s.Status.Lag()})
+	out := metricsJSON{Report: b.Report(top), Lag: s.Status.Lag()}
+	if out.WindowsFrom, err = s.Windows.WindowsFrom(ctx); err != nil { // asked last: what is deleted meanwhile is said
+		return err
+	}
+	if out.Partial = start.Before(out.WindowsFrom); out.Partial {
+		out.Reason = "counts from before " + out.WindowsFrom.Format(time.RFC3339) + " are not kept (RETENTION_WINDOWS)"
+	}
+	return c.JSON(http.StatusOK, out)
 }
 
 // serviceJSON is what a service sent and what the catalogue says of it.

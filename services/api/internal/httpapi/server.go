@@ -38,6 +38,7 @@ type Searcher interface {
 // Windows reads the window tables.
 type Windows interface {
 	Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
+	WindowsFrom(ctx context.Context) (time.Time, error)
 	TopErrors(ctx context.Context, start, end time.Time, service string, limit int) ([]metrics.TopError, error)
 	Services(ctx context.Context, start, end time.Time, after string, limit int) ([]store.Service, error)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/logmill/logmill/services/api/internal/index"
 	"github.com/logmill/logmill/services/api/internal/scan"
+	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 const (
@@ -29,8 +30,16 @@ type progress struct {
 	seq, erased int64
 }
 
-// Changes implements index.Source.
+// Changes implements index.Source. A partition of a day that comes or goes meanwhile ends the transaction.
 func (s *Store) Changes(ctx context.Context, known map[index.Partition]int64) ([]index.Change, error) {
+	out, err := s.changes(ctx, known)
+	if mysqlx.IsAltered(err) {
+		return s.changes(ctx, known)
+	}
+	return out, err
+}
+
+func (s *Store) changes(ctx context.Context, known map[index.Partition]int64) ([]index.Change, error) {
 	now, err := readProgress(ctx, s.db.Blob) // mostly nothing has changed
 	if err != nil || !anyNew(now, known) {
 		return nil, err

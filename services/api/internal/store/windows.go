@@ -31,6 +31,15 @@ func (s *Store) Windows(ctx context.Context, start, end time.Time, service strin
 	return rows.Err()
 }
 
+// WindowsFrom is since when window rows are whole; the zero time when none was ever deleted.
+func (s *Store) WindowsFrom(ctx context.Context) (time.Time, error) {
+	var from int64
+	if err := s.db.Text.QueryRowContext(ctx, `SELECT COALESCE(MAX(windows_from_s), 0) FROM partition_progress`).Scan(&from); err != nil || from == 0 {
+		return time.Time{}, err
+	}
+	return time.Unix(from, 0).UTC(), nil
+}
+
 // TopErrors are the error texts of [start, end), by count descending. The minutes at both ends count whole.
 func (s *Store) TopErrors(ctx context.Context, start, end time.Time, service string, limit int) (out []metrics.TopError, err error) {
 	rows, err := s.db.Text.QueryContext(ctx, `SELECT message, service, SUM(line_count) AS n FROM error_window

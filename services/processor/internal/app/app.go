@@ -200,7 +200,7 @@ func (a *App) route(ctx context.Context, parts *handle.Partitions, client *bus.C
 		return err
 	}
 	router.AddConsumerHandler("raw", contract.TopicRaw, sub, parts.Raw)
-	keeping, err := newKeeping(store.NewKeeper(a.keeperDB), parts.States, a.now(), a.cfg.CompactAfter, a.keep, a.log)
+	keeping, err := newKeeping(store.NewKeeper(a.keeperDB), parts.States, a.now(), a.cfg.keep(), a.keep, a.log)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/logmill/logmill/services/processor/internal/compact"
+	"github.com/logmill/logmill/services/processor/internal/retain"
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/worker"
 	"github.com/logmill/logmill/shared/mysqlx"
@@ -23,33 +24,47 @@ const (
 	// has a backlog, a sixteenth. It never stops: what is not merged now costs more later.
 	keepShare     = 3
 	keepShareBusy = 15
+
+	retainEvery  = time.Minute      // what retention looks for grows slowly
+	daysEvery    = 10 * time.Minute // partitions are made days ahead
+	windowsEvery = time.Hour
+	retireAtOnce = 256  // blocks removed in one transaction, of a few ms
+	windowRows   = 2000 // of windows deleted with one statement, of some tens of ms
 )
 
-// keeping is the background work on the blocks of the partitions that this process owns: merging, and deleting what was replaced. One
-// step at a time for the whole process; memory is that of one job.
+// keeping is the background work on the blocks of the partitions that this process owns: merging, removing what is too old or too much,
+// and deleting what was replaced or removed. One step at a time for the whole process; memory is that of one job.
 type keeping struct {
 	store   *store.Keeper
 	owned   func() []worker.State
 	merger  *compact.Merger
-	now     func() int64  // MySQL's clock, ns
-	after   time.Duration // how old blocks are when they are merged; 0 = never
+	now     func() int64 // MySQL's clock, ns
+	cfg     keepConfig
 	metrics *keepMetrics
 	log     zerolog.Logger
 
 	settled map[int32]settled
 	left    map[uint64]bool // blocks that cannot be read
+	retention
+}
+
+// keepConfig is what users set of it.
+type keepConfig struct {
+	after   time.Duration // how old blocks are when they are merged; 0 = never
+	blocks  retain.Policy
+	windows time.Duration // how long windows are kept; 0 = for ever
 }
 
 // settled is the offset below which nothing is left to merge, found under an epoch.
 type settled struct{ epoch, below int64 }
 
-func newKeeping(st *store.Keeper, owned func() []worker.State, now func() int64, after time.Duration, m *keepMetrics, log zerolog.Logger) (*keeping, error) {
+func newKeeping(st *store.Keeper, owned func() []worker.State, now func() int64, cfg keepConfig, m *keepMetrics, log zerolog.Logger) (*keeping, error) {
 	merger, err := compact.NewMerger()
 	if err != nil {
 		return nil, err
 	}
-	return &keeping{store: st, owned: owned, merger: merger, now: now, after: after, metrics: m, log: log,
-		settled: map[int32]settled{}, left: map[uint64]bool{}}, nil
+	return &keeping{store: st, owned: owned, merger: merger, now: now, cfg: cfg, metrics: m, log: log,
+		settled: map[int32]settled{}, left: map[uint64]bool{}, retention: newRetention()}, nil
 }
 
 // run works until ctx ends.
@@ -65,10 +80,17 @@ func (k *keeping) run(ctx context.Context) {
 		}
 		rest := share * took
 		if !did {
-			rest = max(rest, min(keepIdle, max(k.after/2, time.Millisecond)))
+			rest = max(rest, k.idle())
 		}
 		sleep(ctx, rest)
 	}
+}
+
+func (k *keeping) idle() time.Duration {
+	if k.cfg.after == 0 {
+		return keepIdle
+	}
+	return min(keepIdle, max(k.cfg.after/2, time.Millisecond))
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -82,6 +104,7 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // round does one step of each partition. did: there may be more to do at once; busy: ingest has a backlog.
 func (k *keeping) round(ctx context.Context) (did, busy bool) {
+	k.keepDays(ctx)
 	for _, s := range k.owned() {
 		if ctx.Err() != nil {
 			return false, busy
@@ -96,19 +119,23 @@ func (k *keeping) round(ctx context.Context) (did, busy bool) {
 	return did, busy
 }
 
-// step merges once, and deletes a few blocks.
+// step deletes, removes and merges a few blocks.
 func (k *keeping) step(ctx context.Context, s worker.State) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	c := store.Claim{Stream: s.Stream, Partition: s.Partition, Epoch: s.Epoch}
-	n, err := k.store.Erase(ctx, c, k.now()-int64(retiredFor()))
+	n, err := k.store.Erase(ctx, c, k.now()-int64(retiredFor()), k.below)
 	k.metrics.erased.Add(float64(n))
-	if err != nil || k.after == 0 {
+	if err != nil || !s.Ready { // of an owner who is not ready, the newest block may not be published yet
 		return n > 0, err
+	}
+	more, err = k.retain(ctx, c, s.Through)
+	if err != nil || k.cfg.after == 0 {
+		return more || n > 0, err
 	}
 	job, err := k.plan(ctx, c, s.Through)
 	if err != nil || job == nil {
-		return n > 0, err
+		return more || n > 0, err
 	}
 	return true, k.merge(ctx, c, job)
 }
@@ -125,7 +152,7 @@ func (k *keeping) plan(ctx context.Context, c store.Claim, through int64) ([]com
 			return nil, err
 		}
 		now := k.now()
-		v := compact.View{Blocks: blocks, End: end, Now: now, Day: store.Day(now), Through: through, After: int64(k.after), Left: k.left}
+		v := compact.View{Blocks: blocks, End: end, Now: now, Day: store.Day(now), Through: through, After: int64(k.cfg.after), Left: k.left}
 		job, done := v.Plan()
 		if done > 0 {
 			at.below = blocks[done-1].To + 1

@@ -14,9 +14,11 @@ const eraseAtOnce = 32
 
 // The newest row of a partition stays for ever, without its data: prev_to of the next block is read from it.
 const (
-	erasableSQL = `SELECT id, day, retired_seq, from_offset = newest FROM (
- SELECT id, day, retired_seq, from_offset, byte_count, retired_at, (SELECT MAX(from_offset) FROM block WHERE stream_id = ? AND part = ?) AS newest
- FROM block WHERE stream_id = ? AND part = ? AND retired_seq IS NOT NULL) b
+	erasableSQL = `SELECT id, day, retired_seq, from_offset = newest, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) * 1000 < retained FROM (
+ SELECT b.id, b.day, b.retired_seq, b.from_offset, b.byte_count, b.retired_at, b.created_at, p.retained_from_ns AS retained,
+  (SELECT MAX(from_offset) FROM block WHERE stream_id = ? AND part = ?) AS newest
+ FROM block b JOIN partition_progress p ON p.stream_id = b.stream_id AND p.part = b.part
+ WHERE b.stream_id = ? AND b.part = ? AND b.retired_seq IS NOT NULL) b
 WHERE retired_at < ? AND (from_offset < newest OR byte_count > 0) ORDER BY retired_seq LIMIT ?`
 	erasedSQL = `UPDATE partition_progress SET erased_seq = GREATEST(erased_seq, ?), updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ?` + claimFence
@@ -28,17 +30,20 @@ type erasable struct {
 	id     uint64
 	day    uint32
 	newest bool
+	aged   bool // all of its day goes, or has gone, by retention
 }
 
-// Erase deletes a few blocks that were retired before a time (ns) and says how many. ErrFenced = nothing was changed.
-func (k *Keeper) Erase(ctx context.Context, c Claim, before int64) (n int, err error) {
+// Erase deletes a few blocks that were retired before a time (ns) and says how many. Rows of retention's blocks of days below dropped are
+// left to KeepDays, which drops all of such a day at once: deleting them one by one is work, and gives no disk back. ErrFenced = nothing
+// was changed.
+func (k *Keeper) Erase(ctx context.Context, c Claim, before int64, dropped uint32) (n int, err error) {
 	blocks, seq, err := k.erasable(ctx, c, before)
 	if err != nil || len(blocks) == 0 {
 		return 0, err
 	}
 	err = mysqlx.WithTx(ctx, k.db.Text, func(tx *sql.Tx) error {
 		for _, b := range blocks {
-			if err := erase(ctx, tx, b); err != nil {
+			if err := erase(ctx, tx, b, b.aged && b.day < dropped); err != nil {
 				return err
 			}
 		}
@@ -59,7 +64,7 @@ func (k *Keeper) erasable(ctx context.Context, c Claim, before int64) (blocks []
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var b erasable
-		if err := rows.Scan(&b.id, &b.day, &seq, &b.newest); err != nil {
+		if err := rows.Scan(&b.id, &b.day, &seq, &b.newest, &b.aged); err != nil {
 			return nil, 0, err
 		}
 		blocks = append(blocks, b)
@@ -67,8 +72,11 @@ func (k *Keeper) erasable(ctx context.Context, c Claim, before int64) (blocks []
 	return blocks, seq, rows.Err()
 }
 
-func erase(ctx context.Context, tx *sql.Tx, b erasable) error {
+func erase(ctx context.Context, tx *sql.Tx, b erasable, rowsStay bool) error {
 	for _, q := range []string{`DELETE FROM block_data WHERE block_id = ? AND day = ?`, `DELETE FROM block_filter WHERE block_id = ? AND day = ?`} {
+		if rowsStay {
+			break
+		}
 		if _, err := tx.ExecContext(ctx, q, b.id, b.day); err != nil {
 			return err
 		}

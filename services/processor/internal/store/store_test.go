@@ -44,7 +44,7 @@ func commit(from, to int64) Commit {
 		Meta: block.Meta{Rows: 3, RawBytes: 77, MinTime: 5, MaxTime: 9, LevelMask: 8, Services: []string{"a", "ü"}, Checksum: 0xffffffff}}}
 }
 
-func (f fixture) count(t *testing.T, query string) (n int) {
+func (f fixture) count(t testing.TB, query string) (n int) {
 	t.Helper()
 	require.NoError(t, f.db.Text.QueryRowContext(t.Context(), query).Scan(&n))
 	return n

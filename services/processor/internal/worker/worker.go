@@ -116,6 +116,7 @@ type State struct {
 	NextOffset int64
 	Through    int64     // windows in MySQL hold all below
 	Backlog    bool      // more waits than a block holds
+	Ready      bool      // memory is what MySQL has, and the newest block is on logs.enriched
 	Watermark  int64     // ns
 	Observed   int64     // newest receipt stored, ns; 0 = none yet
 	Misplaced  time.Time // when lines of services that are at home elsewhere were last stored; zero = never
@@ -294,7 +295,7 @@ func (w *Worker) complain(err error) {
 func (w *Worker) report(err error) {
 	p := &w.progress
 	s := State{Stream: p.Stream, Partition: p.Partition, Epoch: p.Epoch, NextOffset: p.NextOffset, Through: p.WindowsThrough, Watermark: p.Watermark,
-		Observed: w.observed, Misplaced: w.astray, Backlog: w.queue.Bytes() > pipeline.MaxBytes,
+		Observed: w.observed, Misplaced: w.astray, Backlog: w.queue.Bytes() > pipeline.MaxBytes, Ready: w.ready,
 		Lost: errors.Is(err, errLost), Since: time.Now()}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.Err = err.Error()

@@ -20,6 +20,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/search"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/services/api/internal/tail"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
@@ -78,6 +79,7 @@ type App struct {
 	kafka    kafka
 	watch    *status.Watch
 	index    *index.Index
+	tail     *tail.Hub
 	tests    *backtest.Runner
 	health   *obs.Health
 	listener net.Listener
@@ -109,6 +111,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	engine := search.New(a.index, st, search.Config{Budget: search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, Cache: memory - memory/indexShare}, time.Now)
 	reg := obs.NewRegistry()
 	gauges(reg, a.index, engine)
+	a.tail = newTail(cfg.Kafka, reg)
 	a.tests = backtest.NewRunner(st, time.Now, func(err error) { log.Error().Err(err).Msg("a backtest failed") })
 	for _, state := range []string{backtest.Queued, backtest.Running} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
@@ -124,7 +127,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Tail: a.tail, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -141,6 +144,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Serve(a.listener) }()
 	a.stack.Push("HTTP", closeTimeout, a.server.Shutdown)
+	a.stack.Push("tail", closeTimeout, a.tail.Close)                                                     // before HTTP: its requests never end by themselves
 	a.stack.Push("backtests", closeTimeout, func(context.Context) error { a.tests.Close(); return nil }) // before HTTP: requests wait for them
 	if err := a.schema(ctx); err != nil {
 		return err

@@ -26,7 +26,12 @@ import (
 // api runs an api on a database with one block of each partition and a few windows, as a processor would have written them.
 func api(t *testing.T) (base string, db *mysqlx.DB) {
 	t.Helper()
-	my, kafka := testkit.MySQL(t), testkit.Kafka(t)
+	return apiOn(t, testkit.Kafka(t))
+}
+
+func apiOn(t *testing.T, kafka config.Kafka) (base string, db *mysqlx.DB) {
+	t.Helper()
+	my := testkit.MySQL(t)
 	db = testkit.DB(t, my)
 	cfg := Config{MySQL: my, Kafka: kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxRows: 1e6, MaxBytes: 1e9, MaxTime: 10 * time.Second, MemoryMB: minMemoryMB}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -39,3 +39,13 @@ const (
 	defaultBars = 60      // of a histogram
 	maxFacets   = 20      // fields of one answer
 )
+
+// Limits of the tail; its queues are in package tail.
+const (
+	defaultTailLines = 10               // that were there before
+	heartbeatEvery   = 10 * time.Second // below what proxies cut off at
+	stuckAfter       = 15 * time.Second // a client that takes nothing for so long is gone, as far as we can tell
+	connectWithin    = 5 * time.Second  // of Kafka, before the lines that are stored are shown all the same
+	tailAgain        = 30 * time.Second // when all places are taken
+	flushBytes       = 64 << 10         // written at once
+)

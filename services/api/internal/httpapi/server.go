@@ -48,6 +48,7 @@ type Deps struct {
 	Gate      *auth.Gate
 	Catalogue func() (*catalogue.Catalogue, int)
 	Search    Searcher
+	Tail      Tail
 	Windows   Windows
 	Rules     Rules
 	Alerts    Alerts
@@ -94,6 +95,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
 	e.GET("/api/logs", s.logs)
 	e.GET("/api/logs/trace/:traceID", s.trace)
+	e.GET("/api/logs/tail", s.tail)
 	e.GET("/api/logs/stats", s.stats)
 	e.GET("/api/logs/histogram", s.histogram)
 	e.GET("/api/logs/facets", s.facets)

@@ -26,6 +26,9 @@ func (l *textLeaf) cost() int { return l.price }
 
 func (l *textLeaf) prune(b *Block) (some, all bool) {
 	if l.services != nil {
+		if len(b.Services) == 0 { // not known
+			return true, false
+		}
 		all = true
 		for _, s := range b.Services {
 			match := int(s) < len(l.services) && l.services[s]

@@ -190,11 +190,16 @@ func TestAPI(t *testing.T) {
 		blk, err := blocktest.Build([]logrec.Record{{Timestamp: noon.UnixNano(), Service: "svc-0", Level: logrec.LevelInfo, Message: "lost"}})
 		require.NoError(t, err)
 		blk.Data[len(blk.Data)/2] ^= 1
-		_, err = blocktest.New(db).Block(t.Context(), 0, 1, 1, blk)
+		id, err := blocktest.New(db).Block(t.Context(), 0, 1, 1, blk)
 		require.NoError(t, err)
 		out := find(t, base)
 		require.True(t, out.Partial)
 		require.Len(t, out.Logs, 20)
+		_, err = db.Text.Exec(`UPDATE block SET damaged_at = UTC_TIMESTAMP(6) WHERE id = ?`, id) // as the processor's scrubbing does
+		require.NoError(t, err)
+		_, body := get(t, base+"/api/health")
+		require.Contains(t, string(body), fmt.Sprintf("1 stored blocks are damaged and left out of answers: block %d (partition 0, offsets 1 to 1)", id))
+		require.Contains(t, string(body), `"status":"degraded"`)
 	})
 }
 

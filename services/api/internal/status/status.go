@@ -3,6 +3,8 @@ package status
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,8 @@ type Kafka interface {
 // Store is what the watch asks MySQL.
 type Store interface {
 	Progress(ctx context.Context, clusterID, topic, topicID string) ([]store.Progress, error)
+	// DamagedBlocks names a few of the stored blocks that are known to be damaged, and counts all.
+	DamagedBlocks(ctx context.Context, limit int) (names []string, n int, err error)
 }
 
 // Deps of a Watch.
@@ -152,7 +156,7 @@ func (w *Watch) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	h := Health{Status: OK, Checks: map[string]Check{}, Lag: w.Lag(), Schema: w.d.Want}
-	checks := map[string]func(context.Context) error{"mysql": w.d.MySQL, "schema": w.d.Schema, "kafka": w.ping}
+	checks := map[string]func(context.Context) error{"mysql": w.d.MySQL, "schema": w.d.Schema, "kafka": w.ping, "blocks": w.blocks}
 	for name, check := range checks {
 		c := Check{OK: true}
 		if err := check(ctx); err != nil {
@@ -163,7 +167,7 @@ func (w *Watch) Health(ctx context.Context) Health {
 	switch {
 	case !h.Checks["mysql"].OK || !h.Checks["schema"].OK:
 		h.Status = Down
-	case !h.Checks["kafka"].OK || h.Lag.Seconds < 0 || h.Lag.Seconds > lagDegraded:
+	case !h.Checks["kafka"].OK || !h.Checks["blocks"].OK || h.Lag.Seconds < 0 || h.Lag.Seconds > lagDegraded:
 		h.Status = Degraded
 	}
 	return h
@@ -175,4 +179,16 @@ func (w *Watch) ping(ctx context.Context) error {
 		return err
 	}
 	return k.Ping(ctx)
+}
+
+// namedBlocks is how many damaged blocks are named.
+const namedBlocks = 5
+
+// blocks is about damage: searches answer without those blocks, partial.
+func (w *Watch) blocks(ctx context.Context) error {
+	names, n, err := w.d.Store.DamagedBlocks(ctx, namedBlocks)
+	if err != nil || n == 0 {
+		return err
+	}
+	return fmt.Errorf("%d stored blocks are damaged and left out of answers: %s", n, strings.Join(names, ", "))
 }

@@ -172,3 +172,22 @@ func (s *Store) Data(ctx context.Context, b *scan.Block) ([]byte, error) {
 	}
 	return data, err
 }
+
+// DamagedBlocks implements status.Store.
+func (s *Store) DamagedBlocks(ctx context.Context, limit int) (names []string, n int, err error) {
+	rows, err := s.db.Text.QueryContext(ctx, `SELECT id, part, from_offset, to_offset FROM block WHERE damaged_at IS NOT NULL AND retired_seq IS NULL ORDER BY id`)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id, part, from, to int64
+		if err := rows.Scan(&id, &part, &from, &to); err != nil {
+			return nil, 0, err
+		}
+		if n++; n <= limit {
+			names = append(names, fmt.Sprintf("block %d (partition %d, offsets %d to %d)", id, part, from, to))
+		}
+	}
+	return names, n, rows.Err()
+}

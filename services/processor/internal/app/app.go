@@ -204,6 +204,7 @@ func (a *App) route(ctx context.Context, parts *handle.Partitions, client *bus.C
 	if err != nil {
 		return err
 	}
+	a.health.Add("blocks", keeping.CheckBlocks)
 	var background sync.WaitGroup
 	defer background.Wait()
 	watch, stop := context.WithCancel(ctx)

@@ -30,6 +30,7 @@ type system struct {
 	db    *mysqlx.DB
 	out   *bus.Publisher
 	sent  int
+	tune  func(*Config) // nil = nothing
 }
 
 func newSystem(t *testing.T, kafka config.Kafka) *system {
@@ -44,6 +45,9 @@ func newSystem(t *testing.T, kafka config.Kafka) *system {
 func (s *system) start(t *testing.T) (a *App, stop func()) {
 	t.Helper()
 	cfg := Config{MySQL: s.mysql, Kafka: s.kafka, HTTP: config.HTTP{Bind: "127.0.0.1"}, MaxLate: 5 * time.Minute, Env: "test", CompactAfter: 50 * time.Millisecond, RawTrim: s.kafka.Embedded}
+	if s.tune != nil {
+		s.tune(&cfg)
+	}
 	a, err := New(t.Context(), cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

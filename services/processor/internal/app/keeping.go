@@ -45,6 +45,7 @@ type keeping struct {
 
 	settled map[int32]settled
 	left    map[uint64]bool // blocks that cannot be read
+	laps    map[int32]*lap
 	retention
 }
 
@@ -53,6 +54,7 @@ type keepConfig struct {
 	after   time.Duration // how old blocks are when they are merged; 0 = never
 	blocks  retain.Policy
 	windows time.Duration // how long windows are kept; 0 = for ever
+	scrub   time.Duration // how long reading all blocks takes; 0 = they are not read
 }
 
 // settled is the offset below which nothing is left to merge, found under an epoch.
@@ -64,7 +66,7 @@ func newKeeping(st *store.Keeper, owned func() []worker.State, now func() int64,
 		return nil, err
 	}
 	return &keeping{store: st, owned: owned, merger: merger, now: now, cfg: cfg, metrics: m, log: log,
-		settled: map[int32]settled{}, left: map[uint64]bool{}, retention: newRetention()}, nil
+		settled: map[int32]settled{}, left: map[uint64]bool{}, laps: map[int32]*lap{}, retention: newRetention()}, nil
 }
 
 // run works until ctx ends.
@@ -113,13 +115,13 @@ func (k *keeping) round(ctx context.Context) (did, busy bool) {
 		more, err := k.step(ctx, s)
 		did = did || more
 		if err != nil && ctx.Err() == nil {
-			k.complain(s, err)
+			k.complain(ctx, s, err)
 		}
 	}
 	return did, busy
 }
 
-// step deletes, removes and merges a few blocks.
+// step deletes, removes and merges a few blocks, or looks at one.
 func (k *keeping) step(ctx context.Context, s worker.State) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
@@ -130,14 +132,23 @@ func (k *keeping) step(ctx context.Context, s worker.State) (more bool, err erro
 		return n > 0, err
 	}
 	more, err = k.retain(ctx, c, s.Through)
-	if err != nil || k.cfg.after == 0 {
-		return more || n > 0, err
+	if err != nil {
+		return n > 0, err
 	}
-	job, err := k.plan(ctx, c, s.Through)
-	if err != nil || job == nil {
-		return more || n > 0, err
+	more = more || n > 0
+	if k.cfg.after > 0 {
+		job, err := k.plan(ctx, c, s.Through)
+		if err != nil {
+			return more, err
+		}
+		if job != nil {
+			return true, k.merge(ctx, c, job)
+		}
 	}
-	return true, k.merge(ctx, c, job)
+	if more || k.cfg.scrub == 0 {
+		return more, nil
+	}
+	return k.scrub(ctx, c, s.NextOffset)
 }
 
 // plan looks for a job, from where nothing was left to do the last time.
@@ -181,13 +192,12 @@ func (k *keeping) merge(ctx context.Context, c store.Claim, job []compact.Block)
 }
 
 // complain tells what went wrong. Others may always be faster: that is no trouble, and nothing was changed.
-func (k *keeping) complain(s worker.State, err error) {
+func (k *keeping) complain(ctx context.Context, s worker.State, err error) {
 	log := k.log.With().Int32("partition", s.Partition).Logger()
 	var damaged *compact.DamagedError
 	switch {
 	case errors.As(err, &damaged):
-		k.left[damaged.Block.ID] = true
-		k.metrics.damaged.Inc()
+		err := errors.Join(err, k.damaged(ctx, damaged))
 		log.Error().Err(err).Uint64("block", damaged.Block.ID).Int64("from", damaged.Block.From).Int64("to", damaged.Block.To).
 			Msg("a stored block is damaged: it is left as it is, and out of every answer")
 	case errors.Is(err, store.ErrFenced), errors.Is(err, store.ErrChanged):

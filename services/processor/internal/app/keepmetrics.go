@@ -16,6 +16,8 @@ type keepMetrics struct {
 
 	retired, retiredLines, retiredBytes      *prometheus.CounterVec // by why
 	windowRows, daysDropped                  prometheus.Counter
+	scrubbed, scrubbedBytes                  prometheus.Counter
+	damagedNow                               prometheus.Gauge
 	stored, storedOver, retainedFrom, oldest prometheus.Gauge
 	dayChange                                prometheus.Histogram
 }
@@ -40,26 +42,29 @@ func newKeepMetrics(reg prometheus.Registerer) *keepMetrics {
 		Help: "The longest statement of a look at the day partitions that changed them, s: ingest may have waited for as long.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 12)})
 	reg.MustRegister(dayChange)
 	return &keepMetrics{
-		retired:      counters("retired_blocks_total", "Blocks removed by retention, by why: age or bytes."),
-		retiredLines: counters("retired_lines_total", "Log lines in them."),
-		retiredBytes: counters("retired_bytes_total", "Bytes of them, without filters."),
-		windowRows:   counter("retired_window_rows_total", "Rows of windows deleted by retention."),
-		daysDropped:  counter("dropped_days_total", "Day partitions dropped, of block_data and block_filter."),
-		stored:       gauge("stored_bytes", "Bytes of all stored blocks and their filters, of all processors."),
-		storedOver:   gauge("stored_over_bytes", "Bytes above RETENTION_MB that stay because they are younger than an hour."),
-		retainedFrom: gauge("retained_from_seconds", "Blocks received before are removed, s since the epoch; 0: none are."),
-		oldest:       gauge("oldest_block_seconds", "When the oldest stored block was received, s since the epoch, to a minute; 0: there is none."),
-		dayChange:    dayChange,
-		jobs:         counter("compactions_total", "Blocks made of smaller ones."),
-		blocks:       counter("compacted_blocks_total", "Blocks that were replaced by larger ones."),
-		lines:        counter("compacted_lines_total", "Log lines in them: rows_total and this one tell how often a line is written."),
-		read:         counter("compacted_bytes_total", "Bytes of the blocks that were replaced."),
-		written:      counter("compaction_bytes_total", "Bytes of the blocks that took their place."),
-		erased:       counter("erased_blocks_total", "Blocks deleted, some time after they were replaced or removed."),
-		damaged:      counter("damaged_stored_blocks_total", "Stored blocks found damaged by compaction or scrubbing."),
-		overtaken:    counter("compaction_overtaken_total", "Changes of stored blocks that came too late: somebody else owns the partition or changed them."),
-		failures:     counter("compaction_failures_total", "Changes of stored blocks that failed and are tried again."),
-		seconds:      counter("keeping_seconds_total", "Time spent on stored blocks in the background, s."),
+		retired:       counters("retired_blocks_total", "Blocks removed by retention, by why: age or bytes."),
+		retiredLines:  counters("retired_lines_total", "Log lines in them."),
+		retiredBytes:  counters("retired_bytes_total", "Bytes of them, without filters."),
+		windowRows:    counter("retired_window_rows_total", "Rows of windows deleted by retention."),
+		daysDropped:   counter("dropped_days_total", "Day partitions dropped, of block_data and block_filter."),
+		scrubbed:      counter("scrubbed_blocks_total", "Stored blocks read in the background and found as their checksums say."),
+		scrubbedBytes: counter("scrubbed_bytes_total", "Bytes of them."),
+		damagedNow:    gauge("damaged_blocks", "Stored blocks that are known to be damaged, of all processors."),
+		stored:        gauge("stored_bytes", "Bytes of all stored blocks and their filters, of all processors."),
+		storedOver:    gauge("stored_over_bytes", "Bytes above RETENTION_MB that stay because they are younger than an hour."),
+		retainedFrom:  gauge("retained_from_seconds", "Blocks received before are removed, s since the epoch; 0: none are."),
+		oldest:        gauge("oldest_block_seconds", "When the oldest stored block was received, s since the epoch, to a minute; 0: there is none."),
+		dayChange:     dayChange,
+		jobs:          counter("compactions_total", "Blocks made of smaller ones."),
+		blocks:        counter("compacted_blocks_total", "Blocks that were replaced by larger ones."),
+		lines:         counter("compacted_lines_total", "Log lines in them: rows_total and this one tell how often a line is written."),
+		read:          counter("compacted_bytes_total", "Bytes of the blocks that were replaced."),
+		written:       counter("compaction_bytes_total", "Bytes of the blocks that took their place."),
+		erased:        counter("erased_blocks_total", "Blocks deleted, some time after they were replaced or removed."),
+		damaged:       counter("damaged_stored_blocks_total", "Stored blocks found damaged by compaction or scrubbing."),
+		overtaken:     counter("compaction_overtaken_total", "Changes of stored blocks that came too late: somebody else owns the partition or changed them."),
+		failures:      counter("compaction_failures_total", "Changes of stored blocks that failed and are tried again."),
+		seconds:       counter("keeping_seconds_total", "Time spent on stored blocks in the background, s."),
 	}
 }
 

@@ -69,6 +69,9 @@ func (k *keeping) findCutoff(ctx context.Context, now int64) error {
 	if err != nil {
 		return err
 	}
+	if _, _, err := k.knownDamaged(ctx); err != nil {
+		return err
+	}
 	k.cutoff, k.cutoffAt = k.cfg.blocks.Cutoff(now, stored), now
 	k.metrics.usage(stored, k.cutoff)
 	if over := k.cutoff.Over > 0; over != k.overWarned {

@@ -18,6 +18,7 @@ type Block struct {
 	Day        uint32 // of receipt
 	Stored     int64  // when its newest line was
 	Watermark  int64
+	Damaged    bool // known to be
 }
 
 // View is a partition's blocks in the order of offsets, from some place on, and what is known beside them.
@@ -74,7 +75,7 @@ func (v *View) eligible() int {
 // final blocks are never merged: they are large, or cannot be read.
 func (v *View) final(i int) bool {
 	b := &v.Blocks[i]
-	return 2*b.Rows >= TargetRows || 2*b.Bytes >= TargetBytes || 2*rawOf(b) >= TargetRaw || b.Generation >= maxGeneration || v.Left[b.ID]
+	return 2*b.Rows >= TargetRows || 2*b.Bytes >= TargetBytes || 2*rawOf(b) >= TargetRaw || b.Generation >= maxGeneration || b.Damaged || v.Left[b.ID]
 }
 
 // rawOf guesses for blocks that do not say.

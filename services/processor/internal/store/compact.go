@@ -30,7 +30,7 @@ type Keeper struct{ db *mysqlx.DB }
 func NewKeeper(db *mysqlx.DB) *Keeper { return &Keeper{db} }
 
 const blocksSQL = `SELECT id, from_offset, to_offset, prev_to, generation, row_count, byte_count, raw_bytes, checksum, day,
- TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) * 1000, watermark_ns
+ TIMESTAMPDIFF(MICROSECOND, '1970-01-01', created_at) * 1000, watermark_ns, damaged_at IS NOT NULL
 FROM block WHERE stream_id = ? AND part = ? AND from_offset >= ? AND retired_seq IS NULL ORDER BY from_offset LIMIT ?`
 
 // Blocks lists a partition's blocks that begin at an offset or after it; end is true when they are all there are.
@@ -42,7 +42,7 @@ func (k *Keeper) Blocks(ctx context.Context, c Claim, from int64, limit int) (bl
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var b compact.Block
-		if err := rows.Scan(&b.ID, &b.From, &b.To, &b.Prev, &b.Generation, &b.Rows, &b.Bytes, &b.Raw, &b.Checksum, &b.Day, &b.Stored, &b.Watermark); err != nil {
+		if err := rows.Scan(&b.ID, &b.From, &b.To, &b.Prev, &b.Generation, &b.Rows, &b.Bytes, &b.Raw, &b.Checksum, &b.Day, &b.Stored, &b.Watermark, &b.Damaged); err != nil {
 			return nil, false, err
 		}
 		blocks = append(blocks, b)

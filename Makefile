@@ -43,6 +43,9 @@ test-chaos-mutants: build ## show that the count can fail: a processor without f
 test-alerts: build ## one calm evaluator, three that are killed, and a backtest give the same alerts over an hour of logs; KILLS=50 MINUTES=60 SEED=1
 	cd compose/e2e && KILLS=$${KILLS:-50} MINUTES=$${MINUTES:-60} go test -count=1 -timeout 90m -v -run TestSameAlertsAlways ./...
 
+test-alerts-mutants: build ## show that the comparison can fail: evaluators without fence, with an unfenced relay, that take the sender's time
+	cd compose/e2e && MUTANTS=1 go test -count=1 -timeout 60m -v -run TestMutantsOfAlerts ./...
+
 test-search: ## ask 100,000 random queries and compare with a naive scan
 	cd services/api && SEARCH_ROUNDS=$${SEARCH_ROUNDS:-1000} go test -count=1 -timeout 60m ./internal/scan ./internal/search
 
@@ -101,4 +104,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,29 +35,32 @@ type storm struct {
 	released int64
 }
 
-// chaos lets three evaluators go through the log, to be killed so many times, with a zombie now and then.
-func (p *proof) chaos(name, program string, kills int) result {
+// chaos lets three evaluators go through the log. KILLS times one is killed, ZOMBIES times one is stopped and woken.
+func (p *proof) chaos(program string) result {
 	p.t.Helper()
-	st := p.storm(name, program)
-	pieces := kills + kills/5 + 1
-	for k := range pieces {
-		st.release(p.from.Add((p.span + afterwards) * time.Duration(k+1) / time.Duration(pieces+1)))
-		if k%6 == 2 {
-			st.zombie()
+	st := p.storm(program)
+	kills := setting(p.t, "KILLS", 4)
+	zombies := setting(p.t, "ZOMBIES", kills/5+1)
+	all := kills + zombies
+	for k := range all {
+		if (k+1)*zombies/all > k*zombies/all {
+			st.release(3*k+1, 3*all)
+			st.zombie(func() { st.release(3*k+3, 3*all) })
 		} else {
+			st.release(3*k+3, 3*all)
 			st.kill()
 		}
 	}
-	st.release(time.Unix(1<<33, 0))
+	st.release(1, 1)
 	p.evaluated(st.db, st.revive)
 	p.t.Logf("%d kills, %d zombies", st.kills, st.zombies)
 	return p.result(st.db)
 }
 
 // storm empties the topics and starts the evaluators on a database of their own.
-func (p *proof) storm(name, program string) *storm {
+func (p *proof) storm(program string) *storm {
 	p.t.Helper()
-	my, db := p.world(name)
+	my, db := p.world("chaos")
 	p.emptyTopics()
 	st := &storm{proof: p, rng: rand.New(rand.NewPCG(5, 5)), db: db, names: []string{"evaluator-1", "evaluator-2", "evaluator-3"},
 		pub: bus.NewPublisher(p.s.Kafka, "replay", true, zerolog.Nop()), parts: make([][]alertlog.Message, p.s.Kafka.Partitions)}
@@ -96,16 +101,20 @@ func (p *proof) emptyTopics() {
 	require.NoError(p.t, testkit.BusClient(p.t, p.s.Kafka).EnsureTopics(ctx, contract.Topics(p.s.Kafka.Partitions, false)))
 }
 
-// release publishes what the processors published up to a watermark.
-func (st *storm) release(until time.Time) {
+// release publishes what the processors published up to a part of the time.
+func (st *storm) release(part, of int) {
 	st.t.Helper()
+	until := st.from.Add((st.span + afterwards) * time.Duration(part) / time.Duration(of)).UnixNano()
+	if part == of {
+		until = math.MaxInt64
+	}
 	ctx, cancel := context.WithTimeout(st.t.Context(), noProgress)
 	defer cancel()
 	errs := make([]error, len(st.parts))
 	var wg sync.WaitGroup
 	for n := range st.parts {
 		var now []alertlog.Message
-		for len(st.parts[n]) > 0 && headerOf(st.t, &st.parts[n][0]).Watermark <= until.UnixNano() {
+		for len(st.parts[n]) > 0 && headerOf(st.t, &st.parts[n][0]).Watermark <= until {
 			now = append(now, st.parts[n][0])
 			st.parts[n] = st.parts[n][1:]
 		}
@@ -143,25 +152,34 @@ func (st *storm) kill() {
 	}
 }
 
-// zombie stops an evaluator in the middle of its work, waits until others have all that it had, and lets it go on.
-func (st *storm) zombie() {
+// zombie stops an evaluator in the middle of its work, half of the times just when its relay has something to send; waits until others have all
+// that it had and more, and lets it go on.
+func (st *storm) zombie(more func()) {
 	st.t.Helper()
-	st.working()
+	if st.zombies%2 == 0 {
+		st.working()
+	} else {
+		st.sending()
+	}
 	victim := st.owners()[0]
-	pid := st.s.Pid(victim)
 	require.NoError(st.t, st.s.Signal(victim, syscall.SIGSTOP))
 	st.zombies++
+	more()
 	st.await("taking over from a zombie", func() (string, bool) {
 		at := positions(st.t, st.db)
-		for owner := range at.owners {
-			if strings.HasSuffix(owner, fmt.Sprintf("/%d", pid)) {
-				return fmt.Sprint(at.next), false
-			}
-		}
-		return fmt.Sprint(at.next), at.sum() >= st.released
+		return fmt.Sprint(at), !st.owns(victim, at) && at.sum() >= st.released && at.unsent == 0
 	})
 	require.NoError(st.t, st.s.Signal(victim, syscall.SIGCONT))
 	pause(time.Duration(st.rng.IntN(1500)) * time.Millisecond)
+}
+
+// sending waits until events wait to be sent, or all is done.
+func (st *storm) sending() {
+	st.t.Helper()
+	st.await("sending", func() (string, bool) {
+		at := positions(st.t, st.db)
+		return fmt.Sprint(at), at.unsent > 0 || at.sum() >= st.released
+	})
 }
 
 // working waits until what was released last is being worked on, and some moment more.
@@ -191,10 +209,8 @@ func (st *storm) owners() []string {
 	at := positions(st.t, st.db)
 	var out []string
 	for _, n := range st.names {
-		for owner := range at.owners {
-			if strings.HasSuffix(owner, fmt.Sprintf("/%d", st.s.Pid(n))) {
-				out = append(out, n)
-			}
+		if st.owns(n, at) {
+			out = append(out, n)
 		}
 	}
 	if len(out) == 0 {
@@ -202,6 +218,18 @@ func (st *storm) owners() []string {
 	}
 	st.rng.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out
+}
+
+// owns tells whether an evaluator owns a partition or the global shard: an owner's name is host, pid and a number.
+func (st *storm) owns(name string, at place) bool {
+	for owner := range at.owners {
+		parts := strings.Split(owner, "/")
+		require.Len(st.t, parts, 3, owner)
+		if parts[1] == strconv.Itoa(st.s.Pid(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // revive starts again whoever has ended, as a supervisor does.

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -22,13 +25,7 @@ const (
 	clockSpeed = 20              // an hour in three minutes: with more, the pipeline's own latency would look like minutes
 	session    = 3 * time.Second // of consumers: a killed one is replaced so soon
 	afterwards = 5 * time.Minute // of event time without lines, in which everything resolves
-	noProgress = 2 * time.Minute // so long without any progress is a hang, on the slowest machine
-)
-
-// evaluatorProgram and apiProgram are those without faults.
-const (
-	evaluatorProgram = "alert-evaluator"
-	apiProgram       = "api"
+	noProgress = 5 * time.Minute // so long without any progress is a hang, on the slowest machine
 )
 
 // TestSameAlertsAlways is the promise of alerts: a seeded history with incidents (MINUTES of event time) goes through the real pipeline, with
@@ -36,17 +33,47 @@ const (
 // stopped and woken as zombies in between, leave the same outbox and the same episodes, byte for byte; alerts.fired and alerts.state have all
 // of it in order; and a backtest over the stored blocks finds the same alerts.
 func TestSameAlertsAlways(t *testing.T) {
-	kills := setting(t, "KILLS", 4)
-	p := newProof(t, kills)
-	calm := p.calm(evaluatorProgram)
+	p := newProof(t)
+	evaluator, api := programs(t)
+	calm := p.calm(evaluator)
 	t.Logf("%d messages on logs.enriched, %d events, %d episodes", len(p.log), len(calm.outbox), len(calm.episodes))
 	require.Greater(t, len(calm.outbox), 100)
-	require.Empty(t, calm.relayed())
-	require.Empty(t, p.backtests(calm, apiProgram))
+	require.Empty(t, calm.relayed(), notTheSame)
+	require.Empty(t, p.backtests(calm, api), notTheSame)
 
-	got := p.chaos("chaos", evaluatorProgram, kills)
-	require.Empty(t, got.relayed())
-	require.Empty(t, calm.differs(got))
+	got := p.chaos(evaluator)
+	require.Empty(t, got.relayed(), notTheSame)
+	require.Empty(t, calm.differs(got), notTheSame)
+}
+
+// notTheSame is how a failure of what is promised begins, other than one of the test's own.
+const notTheSame = "NOT THE SAME ALERTS"
+
+// programs are the evaluator and the api, with the fault in them that FAULT names.
+func programs(t *testing.T) (evaluator, api string) {
+	t.Helper()
+	fault := os.Getenv("FAULT")
+	if fault == "" {
+		return "alert-evaluator", "api"
+	}
+	return program(t, "./services/alert-evaluator/cmd/alert-evaluator", "-tags", fault), program(t, "./services/api/cmd/api", "-tags", fault)
+}
+
+// TestMutantsOfAlerts shows that the comparison can fail. It takes minutes: MUTANTS=1 asks for it (make test-alerts-mutants).
+func TestMutantsOfAlerts(t *testing.T) {
+	if os.Getenv("MUTANTS") == "" {
+		t.Skip("MUTANTS=1 asks for it: make test-alerts-mutants")
+	}
+	for _, fault := range []string{"mutant_nofence", "mutant_unfenced", "mutant_evaltime"} {
+		t.Run(fault, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestSameAlertsAlways$", "-test.timeout=20m", "-test.v")
+			cmd.Env = append(os.Environ(), "FAULT="+fault, "KILLS=4", "ZOMBIES=12")
+			out, err := cmd.CombinedOutput()
+			require.Error(t, err, "%s was not found out", fault)
+			require.Contains(t, string(out), notTheSame)
+			t.Logf("found out: %.1200s", out[bytes.Index(out, []byte("Error Trace")):])
+		})
+	}
 }
 
 // proof is one history and what evaluators make of it.
@@ -61,11 +88,11 @@ type proof struct {
 }
 
 // newProof writes the history.
-func newProof(t *testing.T, kills int) *proof {
+func newProof(t *testing.T) *proof {
 	t.Helper()
 	minutes, seed := setting(t, "MINUTES", 6), uint64(setting(t, "SEED", 1))
 	p := &proof{t: t, s: stack.New(t, 1), span: time.Duration(minutes) * time.Minute, end: map[int32]int64{}}
-	p.write(seed, kills/10+1)
+	p.write(seed, setting(t, "KILLS", 4)/10+1)
 	var err error
 	ctx, cancel := context.WithTimeout(t.Context(), noProgress)
 	defer cancel()
@@ -161,8 +188,8 @@ func (p *proof) await(what string, look func() (progress string, done bool)) {
 		if progress != last {
 			last, at = progress, time.Now()
 		}
-		require.Less(p.t, time.Since(at), noProgress, "%s hangs at %s", what, progress)
-		pause(50 * time.Millisecond)
+		require.Less(p.t, time.Since(at), noProgress, notTheSame+": %s hangs at %s", what, progress)
+		pause(20 * time.Millisecond)
 	}
 }
 
@@ -239,12 +266,15 @@ func positions(t *testing.T, db *mysqlx.DB) place {
 		var next int64
 		var owner string
 		require.NoError(t, rows.Scan(&part, &next, &owner))
-		at.next[part], at.owners[owner] = next, true
+		at.next[part] = next
+		at.owners[owner] = true
 	}
 	require.NoError(t, rows.Err())
 	var owner string
 	_ = db.Text.QueryRow(`SELECT tick, owner FROM alert_global`).Scan(&at.tick, &owner) // no row yet: 0
-	at.owners[owner] = true
+	if owner != "" {
+		at.owners[owner] = true
+	}
 	require.NoError(t, db.Text.QueryRow(`SELECT COUNT(*) FROM alert_outbox WHERE sent = 0`).Scan(&at.unsent))
 	return at
 }

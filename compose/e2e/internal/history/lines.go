@@ -66,7 +66,7 @@ func (l *Lines) line(part float64) (r logrec.Record, sent bool) {
 		fail(&r, "upstream refused")
 	case p < 0.08:
 		r.Level = logrec.LevelWarn
-	case p < 0.10:
+	case p < 0.20:
 		r.Timestamp -= rng.Int64N(int64(20 * time.Second)) // a slow sender
 	}
 	return r, l.incident(&r, part)

@@ -53,10 +53,11 @@ func (c *cell) merge(k kind, o *cell) {
 		}
 		c.Set.merge(o.Set)
 	case kindSketch:
-		if c.Sketch == nil {
-			c.Sketch = newSketch()
-		}
-		if o.Sketch != nil {
+		switch {
+		case o.Sketch == nil:
+		case c.Sketch == nil:
+			c.Sketch = o.Sketch.Copy()
+		default:
 			_ = c.Sketch.MergeWith(o.Sketch) // differs only for different mappings, and there is one
 		}
 	case kindEvidence:
@@ -65,6 +66,13 @@ func (c *cell) merge(k kind, o *cell) {
 		c.Ladder = mergeLadders(c.Ladder, o.Ladder)
 	}
 	c.N += o.N
+}
+
+// copied is a cell that may be merged into.
+func (c *cell) copied(k kind) *cell {
+	out := &cell{}
+	out.merge(k, c)
+	return out
 }
 
 func newSketch() *ddsketch.DDSketch {
@@ -147,10 +155,22 @@ func (d *distinct) merge(o *distinct) {
 		}
 		return
 	}
+	if len(d.exact) == 0 && d.estimate == nil {
+		d.exact, d.estimate = nil, o.estimate.Clone()
+		return
+	}
 	if d.estimate == nil {
 		d.approximate()
 	}
 	_ = d.estimate.Merge(o.estimate) // differs only for another precision, and there is one
+}
+
+// values are the hashes of the values, while they are counted exactly.
+func (d *distinct) values() map[uint64]struct{} {
+	if d == nil {
+		return nil
+	}
+	return d.exact
 }
 
 func (d *distinct) count() (n float64, approximate bool) {

@@ -311,14 +311,16 @@ func (v *view) aggregate(k int) expr.Value {
 	if s.kind == kindLadder {
 		return expr.NumberOf(float64(v.reach(k).at(v.r.q.aggs[k].rung)))
 	}
+	if s.kind == kindDistinct {
+		open, _ := v.open(v.r.sees[k].g, v.r.sees[k].r)
+		n, approximate := v.r.sees[k].r.distinct(v.tick, v.warm, open)
+		v.approximate = v.approximate || approximate
+		return expr.NumberOf(n)
+	}
 	c := v.cell(v.r.sees[k].g, v.r.sees[k].r)
 	switch {
 	case s.kind == kindCount:
 		return expr.NumberOf(float64(c.N))
-	case s.kind == kindDistinct:
-		n, approximate := c.Set.count()
-		v.approximate = v.approximate || approximate
-		return expr.NumberOf(n)
 	case c.N == 0:
 		return expr.Value{} // SUM, AVG, MIN, MAX and percentiles of nothing are NULL
 	case s.kind == kindSketch:

@@ -9,6 +9,7 @@ type ring struct {
 	sums  []sumSlot
 	total sumSlot // of all of sums
 	cells []cellSlot
+	queue *queue // sums of cells; nil = there are few
 	rungs *rungs // of kindLadder
 }
 
@@ -46,7 +47,7 @@ func (r *ring) add(tick int64, c *cell) {
 	if n := len(r.cells); n == 0 || r.cells[n-1].at != at {
 		r.cells = append(r.cells, cellSlot{at: at, cell: &cell{}})
 	}
-	r.cells[len(r.cells)-1].cell.merge(r.kind, c)
+	r.enqueue(c)
 	r.sumUp(c, 1)
 }
 
@@ -74,9 +75,13 @@ func (r *ring) expire(tick int64) {
 	k = 0
 	for k < len(r.cells) && r.cells[k].at < oldest {
 		r.sumUp(r.cells[k].cell, -1)
+		r.untally(r.cells[k].cell)
 		k++
 	}
 	r.cells = dropFront(r.cells, k)
+	if k > 0 {
+		r.dequeue()
+	}
 }
 
 // dropFront forgets the first k and, when the slice has become small for its memory, moves it.
@@ -109,15 +114,17 @@ func (r *ring) window(tick, warm int64, open []openCell) cell {
 			c.Sum = c.Sum.plus(r.sums[i].sum.negated())
 		}
 	}
-	for _, s := range r.cells {
-		if s.at >= oldest {
-			c.merge(r.kind, s.cell)
-		}
-	}
+	parts := r.partsFrom(oldest)
 	for i := range open {
 		if o := &open[i]; o.tick <= tick && r.bucket(o.tick) >= oldest {
-			c.merge(r.kind, &o.cell)
+			parts = append(parts, &o.cell)
 		}
+	}
+	if len(parts) == 1 && !r.sliding() {
+		return *parts[0] // nobody changes it
+	}
+	for _, p := range parts {
+		c.merge(r.kind, p)
 	}
 	return c
 }

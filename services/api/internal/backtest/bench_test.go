@@ -27,9 +27,11 @@ func BenchmarkRun(b *testing.B) {
 		m.add(b, recs, 0, int64(n), int64(n), t0+int64(n+1)*int64(time.Hour)/blocks)
 	}
 	for name, r := range map[string]rule.Rule{
-		"ratio": {Condition: "COUNT(CASE WHEN level = 'error' THEN 1 END) * 100.0 / COUNT(*)", Threshold: 90},
-		"p99":   {Condition: "P99(response_time_ms)", GroupBy: []string{"service"}, Threshold: 900},
-		"text":  {Condition: "COUNT(*)", Filter: "message LIKE '%answered in 499 ms%'", Threshold: 1e9},
+		"ratio":    {Condition: "COUNT(CASE WHEN level = 'error' THEN 1 END) * 100.0 / COUNT(*)", Threshold: 90},
+		"p99":      {Condition: "P99(response_time_ms)", GroupBy: []string{"service"}, Threshold: 900},
+		"max":      {Condition: "MAX(response_time_ms)", GroupBy: []string{"service"}, Threshold: 900},
+		"distinct": {Condition: "COUNT(DISTINCT response_time_ms)", GroupBy: []string{"service"}, Threshold: 900},
+		"text":     {Condition: "COUNT(*)", Filter: "message LIKE '%answered in 499 ms%'", Threshold: 1e9},
 	} {
 		b.Run(name, func(b *testing.B) {
 			c := compiled(b, r)

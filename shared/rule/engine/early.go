@@ -7,10 +7,11 @@ func (e *Engine) Early() []Event {
 	if len(e.future) > 0 {
 		newest = min(newest, e.future[0].tick-1) // from there on another version decides
 	}
-	for _, g := range e.touched {
-		for _, c := range g.open { // of a reading's base: what its condition counts is in it
-			if c.tick <= newest && len(g.readings) > 0 {
-				e.certain(g, c.tick)
+	for _, ref := range e.touched {
+		for _, c := range ref.g.open { // of a reading's base: what its condition counts is in it
+			if c.tick <= newest {
+				e.meet(ref.s, ref.g, c.tick)
+				e.certain(ref.g, c.tick)
 			}
 		}
 	}
@@ -18,6 +19,22 @@ func (e *Engine) Early() []Event {
 	events, _ := e.take()
 	sortEvents(events)
 	return events
+}
+
+// sudden tells whether a rule's alerts may fire before their tick is closed.
+func (a *active) sudden() bool { return a.c.Monotone && a.c.Local && a.c.For == 0 }
+
+// meet gives a group that is new those alerts that may fire at an open tick. All others come when it is closed: of before they would know that
+// there was nothing.
+func (e *Engine) meet(s *series, g *group, t int64) {
+	if g.gen == s.gen {
+		return
+	}
+	for _, a := range s.users {
+		if a.sudden() && a.c.Threshold > 0 && a.joins(g.labels) && t > a.warm*(a.c.Bucket()/Tick) {
+			e.instance(a, g.key, g.labels, t)
+		}
+	}
 }
 
 // certain fires what holds already at an open tick.
@@ -30,7 +47,7 @@ func (e *Engine) certain(g *group, t int64) {
 		*v = view{r: r, tick: t, early: true}
 		e.looked = r.reached(v.raw(), append(e.looked[:0], r.watched...)) // copied: they move when they fire
 		for _, i := range e.looked {
-			if i.a.c.Monotone && i.a.c.Local && i.a.c.For == 0 && i.alert.Phase == inactive && !i.alert.Muted {
+			if i.a.sudden() && i.alert.Phase == inactive && !i.alert.Muted {
 				e.ahead(i, t)
 			}
 		}

@@ -55,7 +55,7 @@ type Engine struct {
 	wakes  wakeHeap
 
 	gen      uint64 // of the last Fold
-	touched  []*group
+	touched  []openRef
 	newest   int64 // tick of the newest record of the last Fold
 	scratch  []cell
 	climber  climber
@@ -70,7 +70,7 @@ type Engine struct {
 	overflows int64
 }
 
-// openRef is a group with an open cell.
+// openRef is a group of a series.
 type openRef struct {
 	s *series
 	g *group

@@ -223,6 +223,24 @@ func TestNoDataAndAbsence(t *testing.T) {
 	s.want("20.25 r1 resolved web value=1 11–20.25 peak=0", "20.25 r2 resolved web value=10 6–20.25 peak=500", "20.25 r3 resolved web value=10 6–20.25 peak=500")
 }
 
+// TestNewGroupsFireEarly: a group that was never seen does not wait for its tick; what is not certain before the tick is over does.
+func TestNewGroupsFireEarly(t *testing.T) {
+	t.Parallel()
+	by := []string{"service"}
+	s := play(t, here, rule.Rule{Condition: "COUNT(*)", GroupBy: by, Threshold: 2, TimeWindow: window(10 * time.Second)},
+		rule.Rule{Condition: "COUNT(*)", GroupBy: by, Operator: "<", Threshold: 3, TimeWindow: window(10 * time.Second)},
+		rule.Rule{Condition: "COUNT(*)", GroupBy: by, Operator: ">=", Threshold: 0, TimeWindow: window(10 * time.Second)})
+	s.advance(5)
+	s.fold(line{at: 20.1, service: "new"})
+	s.want()
+	s.fold(line{at: 20.6, service: "new"}, line{at: 20.3, service: "other"})
+	s.want("20.75 r1 firing early new value=2")
+	s.advance(20)
+	s.want() // rules whose windows are full now have no alert of these groups yet
+	s.advance(21)
+	s.want("20.25 r2 firing new value=1", "20.25 r3 firing new value=1", "20.5 r2 firing other value=1", "20.5 r3 firing other value=1", "20.75 r1 confirmed new value=2")
+}
+
 func TestResolveThresholdMinSamplesAndRenotify(t *testing.T) {
 	t.Parallel()
 	lower, hour := 2.0, rule.Duration(5*time.Second)

@@ -216,7 +216,7 @@ func (e *Engine) keep(s *series, key string, labels []string, tick int64, c *cel
 	}
 	if g.touched != e.gen {
 		g.touched = e.gen
-		e.touched = append(e.touched, g)
+		e.touched = append(e.touched, openRef{s, g})
 	}
 }
 

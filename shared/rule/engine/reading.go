@@ -31,7 +31,7 @@ func (e *Engine) ask(a *active) *question {
 		e.questions[key] = q
 	}
 	q.refs++
-	q.grows = q.grows || a.c.Monotone && a.c.Local && a.c.For == 0
+	q.grows = q.grows || a.sudden()
 	return q
 }
 

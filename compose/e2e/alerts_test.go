@@ -103,7 +103,7 @@ func (f *follower) expect(want ...string) {
 }
 
 // call asks the api and returns what it answers.
-func call(t *testing.T, s *stack.Stack, method, path string, body any) map[string]any {
+func call(t testing.TB, s *stack.Stack, method, path string, body any) map[string]any {
 	t.Helper()
 	raw, err := json.Marshal(body)
 	require.NoError(t, err)

@@ -152,43 +152,75 @@ func (st *storm) kill() {
 	}
 }
 
-// zombie stops an evaluator in the middle of its work, half of the times just when its relay has something to send; waits until others have all
-// that it had and more, and lets it go on.
+// zombie stops an evaluator in the middle of its work, half of the times while its relay has something to send; waits until others have all that
+// it had and more, and lets it go on.
 func (st *storm) zombie(more func()) {
 	st.t.Helper()
-	if st.zombies%2 == 0 {
-		st.working()
-	} else {
-		st.sending()
+	victim := ""
+	if st.zombies%2 == 1 {
+		victim = st.stopSender()
 	}
-	victim := st.owners()[0]
-	require.NoError(st.t, st.s.Signal(victim, syscall.SIGSTOP))
+	if victim == "" {
+		st.working()
+		victim = st.owners()[0]
+		require.NoError(st.t, st.s.Signal(victim, syscall.SIGSTOP))
+	}
 	st.zombies++
 	more()
 	st.await("taking over from a zombie", func() (string, bool) {
-		at := positions(st.t, st.db)
+		at := st.positions(st.db)
 		return fmt.Sprint(at), !st.owns(victim, at) && at.sum() >= st.released && at.unsent == 0
 	})
 	require.NoError(st.t, st.s.Signal(victim, syscall.SIGCONT))
 	pause(time.Duration(st.rng.IntN(1500)) * time.Millisecond)
 }
 
-// sending waits until events wait to be sent, or all is done.
-func (st *storm) sending() {
+// unsentSQL is who has the oldest events that are not sent.
+const unsentSQL = `SELECT owner FROM (SELECT p.owner, o.created_at FROM alert_outbox o JOIN alert_partition p ON o.source = CONCAT('p', p.part) WHERE o.sent = 0
+UNION ALL SELECT g.owner, o.created_at FROM alert_outbox o JOIN alert_global g ON o.source = 'g' WHERE o.sent = 0) x ORDER BY created_at LIMIT 1`
+
+// stopSender stops an evaluator whose relay has read events, perhaps, and not sent them yet, perhaps: that takes some milliseconds. It returns ""
+// when there is nothing more to send.
+func (st *storm) stopSender() (name string) {
 	st.t.Helper()
 	st.await("sending", func() (string, bool) {
-		at := positions(st.t, st.db)
-		return fmt.Sprint(at), at.unsent > 0 || at.sum() >= st.released
+		at := st.positions(st.db)
+		for end := time.Now().Add(time.Second); time.Now().Before(end) && name == ""; { // a look a millisecond: they are sent soon
+			if name = st.sender(); name != "" {
+				pause(time.Duration(st.rng.IntN(40)) * time.Millisecond)
+				require.NoError(st.t, st.s.Signal(name, syscall.SIGSTOP))
+				if st.sender() != name { // too late
+					require.NoError(st.t, st.s.Signal(name, syscall.SIGCONT))
+					name = ""
+				}
+			}
+		}
+		return fmt.Sprint(at), name != "" || at.sum() >= st.released && at.unsent == 0
 	})
+	return name
+}
+
+// sender is the evaluator that has events to send, "" for none.
+func (st *storm) sender() string {
+	var owner string
+	if err := st.db.Text.QueryRow(unsentSQL).Scan(&owner); err != nil {
+		return "" // no row: nothing to send
+	}
+	for _, n := range st.names {
+		if st.owns(n, place{owners: map[string]bool{owner: true}}) {
+			return n
+		}
+	}
+	return ""
 }
 
 // working waits until what was released last is being worked on, and some moment more.
 func (st *storm) working() {
 	st.t.Helper()
-	first := positions(st.t, st.db).sum()
+	first := st.positions(st.db).sum()
 	st.await("beginning the next piece", func() (string, bool) {
 		st.revive()
-		n := positions(st.t, st.db).sum()
+		n := st.positions(st.db).sum()
 		return fmt.Sprint(n), n > first || n >= st.released
 	})
 	pause(time.Duration(st.rng.IntN(150)) * time.Millisecond)
@@ -199,14 +231,14 @@ func (st *storm) caughtUp() {
 	st.t.Helper()
 	st.await("catching up", func() (string, bool) {
 		st.revive()
-		n := positions(st.t, st.db).sum()
+		n := st.positions(st.db).sum()
 		return fmt.Sprint(n), n >= st.released
 	})
 }
 
 // owners are the evaluators that own something, in random order; all, when nobody does.
 func (st *storm) owners() []string {
-	at := positions(st.t, st.db)
+	at := st.positions(st.db)
 	var out []string
 	for _, n := range st.names {
 		if st.owns(n, at) {

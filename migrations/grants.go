@@ -27,6 +27,7 @@ var Tables = []Access{
 	{Table: "block_data", Writer: "processor", Readers: []string{"alert-evaluator", "api"}, Days: true},
 	{Table: "log_window", Writer: "processor", Readers: []string{"api"}},
 	{Table: "error_window", Writer: "processor", Readers: []string{"api"}},
+	{Table: "window_change", Writer: "processor", Readers: []string{"api"}},
 	{Table: "alert_partition", Writer: "alert-evaluator", Readers: []string{"api"}},
 	{Table: "alert_global", Writer: "alert-evaluator"},
 	{Table: "alert_partial", Writer: "alert-evaluator"},

@@ -21,6 +21,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/services/api/internal/tail"
+	"github.com/logmill/logmill/services/api/internal/windows"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
@@ -43,7 +44,7 @@ type Config struct {
 	MaxRows      int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
 	MaxBytes     int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`
 	MaxTime      time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
-	MemoryMB     int64         `env:"API_MEMORY_MB" envDefault:"1024" help:"MiB for what is known of blocks (a quarter: 100 to 200 million lines) and what was read of them"`
+	MemoryMB     int64         `env:"API_MEMORY_MB" envDefault:"1024" help:"MiB for what is known of blocks (a quarter: 100 to 200 million lines), for windows (an eighth: some 10 hours of 200 busy services, by the minute) and for what was read"`
 
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
@@ -68,6 +69,7 @@ const (
 	clockEvery   = 5 * time.Second
 	minMemoryMB  = 64
 	indexShare   = 4 // of the memory, one part in so many is the index's
+	windowShare  = 8 // and one in so many that of windows
 )
 
 // App is a wired api.
@@ -80,6 +82,7 @@ type App struct {
 	watch    *status.Watch
 	index    *index.Index
 	tail     *tail.Hub
+	windows  *windows.Resident
 	tests    *backtest.Runner
 	health   *obs.Health
 	listener net.Listener
@@ -108,10 +111,11 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	a.health.Add("mysql", db.Ping)
 	memory := cfg.MemoryMB << 20
 	a.index = index.New(st, memory/indexShare)
-	engine := search.New(a.index, st, search.Config{Budget: search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, Cache: memory - memory/indexShare}, time.Now)
+	a.windows = windows.New(st, memory/windowShare, time.Now)
+	engine := search.New(a.index, st, search.Config{Budget: search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, Cache: memory - memory/indexShare - memory/windowShare}, time.Now)
 	reg := obs.NewRegistry()
-	gauges(reg, a.index, engine)
 	a.tail = newTail(cfg.Kafka, reg)
+	gauges(reg, a.index, engine, a.windows)
 	a.tests = backtest.NewRunner(st, time.Now, func(err error) { log.Error().Err(err).Msg("a backtest failed") })
 	for _, state := range []string{backtest.Queued, backtest.Running} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
@@ -127,7 +131,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Tail: a.tail, Windows: st, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Tail: a.tail, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -151,6 +155,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	wg.Go(func() { a.watch.Run(running) })
 	wg.Go(func() { a.index.Run(running) })
+	wg.Go(func() { a.windows.Run(running) })
 	wg.Go(func() { a.sample(running) })
 	wg.Go(func() { a.prune(running, store.New(a.db)) })
 	a.health.SetReady(true)

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/metrics"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/services/api/internal/windows"
 	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
 )
@@ -26,33 +29,57 @@ type metricsJSON struct {
 
 func (s *server) metrics(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("start", "end", "step", "service")
-	start, end := p.window()
-	step := p.step(start, end)
-	service := c.QueryParam("service")
+	p.only("start", "end", "step", "service", "by")
+	q := p.windows()
+	by := p.oneOf("by", []string{"service"})
 	if err := p.err(); err != nil {
 		return err
 	}
-	b, err := metrics.NewBuilder(start, end, step)
+	b, err := metrics.NewBuilder(q.Start, q.End, q.Step, len(by) > 0)
 	if err != nil {
-		return fault.Invalid("the request has mistakes", fault.Field{Name: "step", Reason: err.Error()})
+		return wrong("step", err)
 	}
-	ctx := c.Request().Context()
-	if err := s.Windows.Windows(ctx, start, end, service, b.Add); err != nil {
-		return err
+	texts, err := s.sumUp(c.Request().Context(), b, q)
+	if errors.Is(err, metrics.ErrTooMuch) {
+		return wrong("by", err)
 	}
-	top, err := s.Windows.TopErrors(ctx, start, end, service, maxTopErrors)
 	if err != nil {
 		return err
 	}
-	out := metricsJSON{Report: b.Report(top), Lag: s.Status.Lag()}
-	if out.WindowsFrom, err = s.Windows.WindowsFrom(ctx); err != nil { // asked last: what is deleted meanwhile is said
+	out := metricsJSON{Report: b.Report(texts.Top(maxTopErrors)), Lag: s.Status.Lag()}
+	if out.WindowsFrom, err = s.Windows.WindowsFrom(c.Request().Context()); err != nil { // asked last: what is deleted meanwhile is said
 		return err
 	}
-	if out.Partial = start.Before(out.WindowsFrom); out.Partial {
+	if out.Partial = q.Start.Before(out.WindowsFrom); out.Partial {
 		out.Reason = "counts from before " + out.WindowsFrom.Format(time.RFC3339) + " are not kept (RETENTION_WINDOWS)"
 	}
 	return c.JSON(http.StatusOK, out)
+}
+
+func wrong(param string, err error) error {
+	return fault.Invalid("the request has mistakes", fault.Field{Name: param, Reason: err.Error()})
+}
+
+// sumUp fills b from memory, and from MySQL with what memory has no room for or has not loaded yet.
+func (s *server) sumUp(ctx context.Context, b *metrics.Builder, q windows.Query) (metrics.Errors, error) {
+	set, err := s.Resident.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	texts := metrics.Errors{}
+	from, textsFrom := set.Covered(q)
+	if from.After(q.Start) {
+		if err := s.Windows.Windows(ctx, q.Start, from, q.Service, b.Add); err != nil {
+			return nil, err
+		}
+	}
+	if textsFrom.After(q.Start) {
+		if err := s.Windows.ErrorTexts(ctx, q.Start, textsFrom, q.Service, texts); err != nil {
+			return nil, err
+		}
+	}
+	set.AddErrors(texts, q, textsFrom)
+	return texts, set.Fill(b, q, from)
 }
 
 // serviceJSON is what a service sent and what the catalogue says of it.

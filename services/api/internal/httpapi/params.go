@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/services/api/internal/windows"
 	"github.com/logmill/logmill/shared/fault"
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -167,7 +168,21 @@ func (p *params) window() (start, end time.Time) {
 	return start, end
 }
 
-// step is the width of a point of a series: given, or about 120 points.
+// windows is what figures are asked for: start and end are widened to whole windows, of 10 s, or of a minute where the step is one of minutes.
+func (p *params) windows() windows.Query {
+	start, end := p.window()
+	q := windows.Query{Start: start, End: end, Step: p.step(start, end), Service: p.c.QueryParam("service")}
+	if q.Step > 0 && q.Step%time.Minute == 0 {
+		q.Start, q.End = q.Start.Truncate(time.Minute), q.End.Add(time.Minute-1).Truncate(time.Minute)
+	}
+	return q
+}
+
+// steps are those that people read well.
+var steps = []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute,
+	15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour}
+
+// step is the width of a point of a series: given, or the first of steps that makes no more than 120 points.
 func (p *params) step(start, end time.Time) time.Duration {
 	if text := p.c.QueryParam("step"); text != "" {
 		d, err := query.ParseDuration(text)
@@ -176,5 +191,10 @@ func (p *params) step(start, end time.Time) time.Duration {
 		}
 		return d
 	}
-	return max(10*time.Second, (end.Sub(start) / 120).Truncate(10*time.Second))
+	for _, d := range steps {
+		if end.Sub(start) <= 120*d {
+			return d
+		}
+	}
+	return steps[len(steps)-1]
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/search"
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
+	"github.com/logmill/logmill/services/api/internal/windows"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
@@ -39,8 +40,13 @@ type Searcher interface {
 type Windows interface {
 	Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
 	WindowsFrom(ctx context.Context) (time.Time, error)
-	TopErrors(ctx context.Context, start, end time.Time, service string, limit int) ([]metrics.TopError, error)
+	ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) error
 	Services(ctx context.Context, start, end time.Time, after string, limit int) ([]store.Service, error)
+}
+
+// Resident is the copy of the window tables in memory.
+type Resident interface {
+	Fresh(ctx context.Context) (*windows.Set, error)
 }
 
 // Deps of a server.
@@ -50,6 +56,7 @@ type Deps struct {
 	Search    Searcher
 	Tail      Tail
 	Windows   Windows
+	Resident  Resident
 	Rules     Rules
 	Alerts    Alerts
 	Silences  Silences

@@ -5,15 +5,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
-
-	"github.com/DataDog/sketches-go/ddsketch"
-	"github.com/DataDog/sketches-go/ddsketch/pb/sketchpb"
-	"github.com/DataDog/sketches-go/ddsketch/store"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -38,6 +32,24 @@ type TopError struct {
 	Count   int64  `json:"count"`
 }
 
+// Errors counts error texts by service.
+type Errors map[[2]string]int64
+
+// Add counts a service's text.
+func (e Errors) Add(service, text string, n int64) { e[[2]string{service, text}] += n }
+
+// Top are the most frequent, by count descending.
+func (e Errors) Top(limit int) []TopError {
+	out := make([]TopError, 0, len(e))
+	for k, n := range e {
+		out = append(out, TopError{Service: k[0], Message: k[1], Count: n})
+	}
+	slices.SortFunc(out, func(a, b TopError) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Service, b.Service))
+	})
+	return out[:min(limit, len(out))]
+}
+
 // TopService is a service and its lines.
 type TopService struct {
 	Service string `json:"service"`
@@ -57,11 +69,26 @@ type ResponseTime struct {
 
 // Point is one step of the series.
 type Point struct {
+	Time     time.Time `json:"time"`
+	Total    int64     `json:"total"`
+	Errors   int64     `json:"errors"`
+	Requests int64     `json:"requests"`
+	AvgMS    float64   `json:"avg_response_time_ms"`
+	P95MS    float64   `json:"p95_response_time_ms"`
+}
+
+// ServicePoint is one step of a service's series.
+type ServicePoint struct {
 	Time   time.Time `json:"time"`
 	Total  int64     `json:"total"`
 	Errors int64     `json:"errors"`
 	AvgMS  float64   `json:"avg_response_time_ms"`
-	P95MS  float64   `json:"p95_response_time_ms"`
+}
+
+// ServiceSeries is the series of a service.
+type ServiceSeries struct {
+	Service string         `json:"service"`
+	Series  []ServicePoint `json:"series"`
 }
 
 // Report is the answer of GET /api/metrics.
@@ -78,55 +105,11 @@ type Report struct {
 	TopServices   []TopService     `json:"top_services"`
 	TopErrors     []TopError       `json:"top_errors"`
 	Series        []Point          `json:"series"`
+	ByService     []ServiceSeries  `json:"by_service,omitempty"`       // of the top services, when asked for
+	Damaged       int              `json:"damaged_sketches,omitempty"` // rows whose response times are missing in percentiles
 }
 
 const topServices = 20
-
-// timing collects response times.
-type timing struct {
-	count  int64
-	sum    float64
-	max    float64
-	sketch *ddsketch.DDSketch
-}
-
-func (t *timing) add(w Window) error {
-	if w.Count == 0 {
-		return nil
-	}
-	t.count, t.sum, t.max = t.count+w.Count, t.sum+w.SumMS, max(t.max, w.MaxMS)
-	var pb sketchpb.DDSketch
-	if err := proto.Unmarshal(w.Sketch, &pb); err != nil {
-		return fmt.Errorf("reading a sketch of %s: %w", w.Service, err)
-	}
-	s, err := ddsketch.FromProtoWithStoreProvider(&pb, store.BufferedPaginatedStoreConstructor)
-	if err != nil {
-		return fmt.Errorf("reading a sketch of %s: %w", w.Service, err)
-	}
-	if t.sketch == nil {
-		t.sketch = s
-		return nil
-	}
-	return t.sketch.MergeWith(s)
-}
-
-func (t *timing) quantile(q float64) float64 {
-	if t.sketch == nil || t.sketch.IsEmpty() {
-		return 0
-	}
-	v, err := t.sketch.GetValueAtQuantile(q)
-	if err != nil {
-		return 0
-	}
-	return round(math.Min(v, t.max))
-}
-
-func (t *timing) avg() float64 {
-	if t.count == 0 {
-		return 0
-	}
-	return round(t.sum / float64(t.count))
-}
 
 // round keeps three decimals: more would be noise of the sketch.
 func round(v float64) float64 { return math.Round(v*1000) / 1000 }
@@ -135,100 +118,176 @@ func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 type Builder struct {
 	start, end int64 // s
 	step       int64 // s
-	report     Report
-	requests   int64
-	errors     int64
-	all        timing
-	steps      map[int64]*stepSum
-	services   map[string]*TopService
+	levels     [logrec.LevelFatal + 1]int64
+	status     [5]int64
+	steps      []stepSum
+	services   map[string]*Service
+	bySteps    bool // services have series
+	damaged    int
 }
 
 type stepSum struct {
-	total, errors int64
-	timing        timing
+	total, errors, requests int64
+	timing                  timing
 }
 
-// ErrStep is a step that does not fit.
-var ErrStep = errors.New("the step must be a multiple of 10 s that cuts the range into at most 2,000 points")
+// Service is a service's sum.
+type Service struct {
+	sum   TopService
+	steps []serviceStep
+}
 
-const maxPoints = 2000
+type serviceStep struct {
+	total, errors, count int64
+	sumMS                float64
+}
 
-// NewBuilder makes a builder for windows with Start in [start, end), both multiples of 10 s.
-func NewBuilder(start, end time.Time, step time.Duration) (*Builder, error) {
+// ErrStep is a step that does not fit, ErrTooMuch a range with more points of services than an answer should have.
+var (
+	ErrStep    = errors.New("the step must be a multiple of 10 s that cuts the range into at most 2,000 points")
+	ErrTooMuch = errors.New("by=service makes more than 500,000 points of all services: take a larger step or a shorter range")
+)
+
+const (
+	maxPoints        = 2000
+	maxServicePoints = 500_000
+)
+
+// NewBuilder makes a builder for windows with Start in [start, end), both multiples of 10 s; byService asks for series of the top services.
+func NewBuilder(start, end time.Time, step time.Duration, byService bool) (*Builder, error) {
 	s := int64(step.Seconds())
 	if s < 10 || s%10 != 0 || end.Sub(start)/step > maxPoints {
 		return nil, ErrStep
 	}
-	b := &Builder{start: start.Unix(), end: end.Unix(), step: s, steps: map[int64]*stepSum{}, services: map[string]*TopService{}}
-	b.report = Report{Start: start, End: end, ByLevel: map[string]int64{}, ByStatus: map[string]int64{}, TopErrors: []TopError{}}
-	for _, l := range logrec.Levels {
-		b.report.ByLevel[l.String()] = 0
-	}
+	b := &Builder{start: start.Unix(), end: end.Unix(), step: s, services: map[string]*Service{}, bySteps: byService}
+	b.steps = make([]stepSum, (b.end-b.start+s-1)/s)
 	return b, nil
 }
 
-// Add takes in one window.
+// Add takes in one row.
 func (b *Builder) Add(w Window) error {
-	failed := int64(0)
-	if w.Level >= logrec.LevelError {
-		failed = w.Lines
+	c, err := w.Cell()
+	if err != nil {
+		b.damaged++
 	}
-	b.report.Total += w.Lines
-	b.report.ByLevel[w.Level.String()] += w.Lines
-	b.errors += failed
-	for i, n := range w.Status {
-		b.report.ByStatus[fmt.Sprintf("%dxx", i+1)] += n
-		b.requests += n
+	b.AddTotal(w.Start, &c)
+	s := b.Service(w.Service)
+	b.AddService(s, w.Start, &c)
+	return b.Err()
+}
+
+// AddDamaged counts rows that were added as cells and have damaged sketches.
+func (b *Builder) AddDamaged(rows int) { b.damaged += rows }
+
+// Err is ErrTooMuch when there are too many services for the series that were asked for.
+func (b *Builder) Err() error {
+	if b.bySteps && len(b.services)*len(b.steps) > maxServicePoints {
+		return ErrTooMuch
 	}
-	svc := b.services[w.Service]
-	if svc == nil {
-		svc = &TopService{Service: w.Service}
-		b.services[w.Service] = svc
+	return nil
+}
+
+// AddTotal takes in all services' sum of a window that begins at start, s; AddService takes in the services of it.
+func (b *Builder) AddTotal(start int64, c *Cell) {
+	st := &b.steps[(start-b.start)/b.step]
+	for i, n := range c.Levels {
+		b.levels[i] += int64(n)
 	}
-	svc.Count, svc.Errors = svc.Count+w.Lines, svc.Errors+failed
-	at := w.Start - (w.Start-b.start)%b.step
-	st := b.steps[at]
-	if st == nil {
-		st = &stepSum{}
-		b.steps[at] = st
+	for i, n := range c.Status {
+		b.status[i] += int64(n)
 	}
-	st.total, st.errors = st.total+w.Lines, st.errors+failed
-	return errors.Join(b.all.add(w), st.timing.add(w))
+	st.total, st.errors, st.requests = st.total+c.Lines(), st.errors+c.Errors(), st.requests+c.Requests()
+	st.timing.add(c)
+}
+
+// Service is the sum of a service, for AddService.
+func (b *Builder) Service(name string) *Service {
+	s := b.services[name]
+	if s == nil {
+		s = &Service{sum: TopService{Service: name}}
+		if b.bySteps && (len(b.services)+1)*len(b.steps) <= maxServicePoints {
+			s.steps = make([]serviceStep, len(b.steps))
+		}
+		b.services[name] = s
+	}
+	return s
+}
+
+// AddService takes in a service's part of a window that begins at start, s.
+func (b *Builder) AddService(s *Service, start int64, c *Cell) {
+	lines, failed := c.Lines(), c.Errors()
+	s.sum.Count, s.sum.Errors = s.sum.Count+lines, s.sum.Errors+failed
+	if s.steps != nil {
+		st := &s.steps[(start-b.start)/b.step]
+		st.total, st.errors, st.count, st.sumMS = st.total+lines, st.errors+failed, st.count+int64(c.Count), st.sumMS+c.SumMS
+	}
 }
 
 // Report is the sum. topErrors are the error texts of the range, by count descending.
 func (b *Builder) Report(topErrors []TopError) Report {
-	r := b.report
-	minutes := float64(b.end-b.start) / 60
+	r := Report{Start: time.Unix(b.start, 0).UTC(), End: time.Unix(b.end, 0).UTC(), ByLevel: map[string]int64{}, ByStatus: map[string]int64{},
+		TopErrors: append([]TopError{}, topErrors...), Damaged: b.damaged}
+	var all timing
+	failed, requests := int64(0), int64(0)
+	for i := range b.steps {
+		st := &b.steps[i]
+		r.Total, failed, requests = r.Total+st.total, failed+st.errors, requests+st.requests
+		all.merge(&st.timing)
+	}
+	for _, l := range logrec.Levels {
+		r.ByLevel[l.String()] = b.levels[l]
+	}
+	for i, n := range b.status {
+		r.ByStatus[fmt.Sprintf("%dxx", i+1)] = n
+	}
 	if r.Total > 0 {
-		r.ErrorRate = round(float64(b.errors) * 100 / float64(r.Total))
+		r.ErrorRate = round(float64(failed) * 100 / float64(r.Total))
 	}
-	r.LogsPerMinute, r.RequestsPM = round(float64(r.Total)/minutes), round(float64(b.requests)/minutes)
-	r.ResponseTime = ResponseTime{b.all.count, b.all.avg(), b.all.quantile(.5), b.all.quantile(.95), b.all.quantile(.99), round(b.all.max)}
-	r.TopServices = []TopService{}
-	for s := range maps.Values(b.services) {
-		r.TopServices = append(r.TopServices, *s)
-	}
-	slices.SortFunc(r.TopServices, func(x, y TopService) int {
-		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Service, y.Service))
-	})
-	r.TopServices = r.TopServices[:min(len(r.TopServices), topServices)]
-	if topErrors != nil {
-		r.TopErrors = topErrors
-	}
+	minutes := float64(b.end-b.start) / 60
+	r.LogsPerMinute, r.RequestsPM = round(float64(r.Total)/minutes), round(float64(requests)/minutes)
+	r.ResponseTime = ResponseTime{all.count, all.avg(), all.quantile(.5), all.quantile(.95), all.quantile(.99), round(all.max)}
 	r.Series = b.series()
+	b.top(&r)
 	return r
 }
 
+// top lists the services with most lines, and their series.
+func (b *Builder) top(r *Report) {
+	list := make([]*Service, 0, len(b.services))
+	for _, s := range b.services {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(x, y *Service) int {
+		return cmp.Or(cmp.Compare(y.sum.Count, x.sum.Count), cmp.Compare(x.sum.Service, y.sum.Service))
+	})
+	r.TopServices = []TopService{}
+	for _, s := range list[:min(len(list), topServices)] {
+		r.TopServices = append(r.TopServices, s.sum)
+		if b.bySteps {
+			r.ByService = append(r.ByService, ServiceSeries{s.sum.Service, b.serviceSeries(s)})
+		}
+	}
+}
+
+func (b *Builder) serviceSeries(s *Service) []ServicePoint {
+	out := make([]ServicePoint, len(s.steps))
+	for i, st := range s.steps {
+		out[i] = ServicePoint{Time: b.time(i), Total: st.total, Errors: st.errors}
+		if st.count > 0 {
+			out[i].AvgMS = round(st.sumMS / float64(st.count))
+		}
+	}
+	return out
+}
+
+func (b *Builder) time(step int) time.Time { return time.Unix(b.start+int64(step)*b.step, 0).UTC() }
+
 // series has a point for every step, empty ones too: a gap must not look like a line between two points.
 func (b *Builder) series() []Point {
-	out := []Point{}
-	for at := b.start; at < b.end; at += b.step {
-		p := Point{Time: time.Unix(at, 0).UTC()}
-		if s := b.steps[at]; s != nil {
-			p.Total, p.Errors, p.AvgMS, p.P95MS = s.total, s.errors, s.timing.avg(), s.timing.quantile(.95)
-		}
-		out = append(out, p)
+	out := make([]Point, len(b.steps))
+	for i := range b.steps {
+		st := &b.steps[i]
+		out[i] = Point{Time: b.time(i), Total: st.total, Errors: st.errors, Requests: st.requests, AvgMS: st.timing.avg(), P95MS: st.timing.quantile(.95)}
 	}
 	return out
 }

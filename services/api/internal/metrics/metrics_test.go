@@ -19,7 +19,7 @@ func TestReportEqualsASort(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 1))
 	start := time.Unix(1_700_000_000, 0).UTC()
-	b, err := NewBuilder(start, start.Add(10*time.Minute), time.Minute)
+	b, err := NewBuilder(start, start.Add(10*time.Minute), time.Minute, false)
 	require.NoError(t, err)
 	var all []float64
 	lines, failed := int64(0), int64(0)
@@ -61,9 +61,9 @@ func TestStepsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	for _, step := range []time.Duration{0, 5 * time.Second, 15 * time.Second} {
-		_, err := NewBuilder(now, now.Add(time.Hour), step)
+		_, err := NewBuilder(now, now.Add(time.Hour), step, false)
 		require.ErrorIs(t, err, ErrStep)
 	}
-	_, err := NewBuilder(now, now.Add(24*time.Hour), 10*time.Second)
+	_, err := NewBuilder(now, now.Add(24*time.Hour), 10*time.Second, false)
 	require.ErrorIs(t, err, ErrStep)
 }

@@ -40,23 +40,23 @@ func (s *Store) WindowsFrom(ctx context.Context) (time.Time, error) {
 	return time.Unix(from, 0).UTC(), nil
 }
 
-// TopErrors are the error texts of [start, end), by count descending. The minutes at both ends count whole.
-func (s *Store) TopErrors(ctx context.Context, start, end time.Time, service string, limit int) (out []metrics.TopError, err error) {
-	rows, err := s.db.Text.QueryContext(ctx, `SELECT message, service, SUM(line_count) AS n FROM error_window
-WHERE start_s >= ? AND start_s < ? AND (? = '' OR service = ?) GROUP BY service, text_hash, message ORDER BY n DESC, message LIMIT ?`,
-		start.Truncate(time.Minute).Unix(), end.Unix(), service, service, limit)
+// ErrorTexts adds the error texts of [start, end), of one service or of all, to t. The minutes at both ends count whole.
+func (s *Store) ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) (err error) {
+	rows, err := s.db.Text.QueryContext(ctx, `SELECT message, service, SUM(line_count) FROM error_window
+WHERE start_s >= ? AND start_s < ? AND (? = '' OR service = ?) GROUP BY service, text_hash, message`, start.Truncate(time.Minute).Unix(), end.Unix(), service, service)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var e metrics.TopError
-		if err := rows.Scan(&e.Message, &e.Service, &e.Count); err != nil {
-			return nil, err
+		var text, service string
+		var n int64
+		if err := rows.Scan(&text, &service, &n); err != nil {
+			return err
 		}
-		out = append(out, e)
+		t.Add(service, text, n)
 	}
-	return out, rows.Err()
+	return rows.Err()
 }
 
 // Service is a service that logged in a range.

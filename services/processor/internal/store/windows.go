@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/logmill/logmill/services/processor/internal/window"
@@ -103,6 +104,10 @@ WHERE stream_id = ? AND part = ? AND epoch = ? AND windows_through = ?`
 	upsertErrorSQL = `INSERT INTO error_window (stream_id, part, start_s, service, text_hash, message, line_count) VALUES `
 	upsertErrorRow = `(?,?,?,?,?,?,?)`
 	upsertErrorEnd = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count)`
+
+	upsertChangeSQL = `INSERT INTO window_change (stream_id, part, start_s, through, written_at) VALUES `
+	upsertChangeRow = `(?,?,?,?,UTC_TIMESTAMP(6))`
+	upsertChangeEnd = ` ON DUPLICATE KEY UPDATE through=VALUES(through), written_at=VALUES(written_at)`
 )
 
 // SaveWindows writes rows, which hold all records below through, and moves windows_through there, in one transaction.
@@ -115,7 +120,10 @@ func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, rows
 		if err := upsertWindows(ctx, tx, p, rows); err != nil {
 			return err
 		}
-		return upsertErrors(ctx, tx, p, errors)
+		if err := upsertErrors(ctx, tx, p, errors); err != nil {
+			return err
+		}
+		return upsertChanges(ctx, tx, p, through, minutesOf(rows, errors))
 	})
 	if err != nil {
 		return p, fmt.Errorf("saving windows of partition %d: %w", p.Partition, err)
@@ -140,6 +148,41 @@ func upsertErrors(ctx context.Context, tx *sql.Tx, p Progress, rows []window.Err
 	return upsert(ctx, tx, rows, upsertErrorSQL, upsertErrorRow, upsertErrorEnd, func(args []any, w window.ErrorRow) []any {
 		return append(args, p.Stream, p.Partition, w.Start, w.Service, w.Hash, w.Message, w.Count)
 	})
+}
+
+// minutesOf are the minutes of rows, each once, in order.
+func minutesOf(rows []window.Row, errors []window.ErrorRow) []int64 {
+	var out []int64
+	for i := range rows {
+		out = append(out, minuteOf(rows[i].Start))
+	}
+	for i := range errors {
+		out = append(out, minuteOf(errors[i].Start))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// minuteOf rounds down, before 1970 as well.
+func minuteOf(s int64) int64 { return s - (s%60+60)%60 }
+
+// upsertChanges tells those who keep windows in memory which minutes to read again.
+func upsertChanges(ctx context.Context, tx *sql.Tx, p Progress, through int64, minutes []int64) error {
+	return upsert(ctx, tx, minutes, upsertChangeSQL, upsertChangeRow, upsertChangeEnd, func(args []any, m int64) []any {
+		return append(args, p.Stream, p.Partition, m, through)
+	})
+}
+
+const dropChangesSQL = `DELETE FROM window_change WHERE stream_id = ? AND part = ? AND written_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY LIMIT ?`
+
+// DropWindowChanges forgets which windows were written more than a day ago, at most limit of them, and says how many. It needs no fence: what it
+// deletes is as old for everybody.
+func (s *Store) DropWindowChanges(ctx context.Context, p Progress, limit int) (int64, error) {
+	res, err := s.text.ExecContext(ctx, dropChangesSQL, p.Stream, p.Partition, limit)
+	if err != nil {
+		return 0, fmt.Errorf("forgetting old changes of windows of partition %d: %w", p.Partition, err)
+	}
+	return res.RowsAffected()
 }
 
 // upsert writes rows in statements of rowsAtOnce.

@@ -215,6 +215,8 @@ func (l *life) Errors(_ context.Context, _ store.Progress, starts []int64) (rows
 	return rows, nil
 }
 
+func (l *life) DropWindowChanges(context.Context, store.Progress, int) (int64, error) { return 0, nil }
+
 func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, rows []window.Row, texts []window.ErrorRow) (store.Progress, error) {
 	if err := l.step("windows"); err != nil {
 		return p, err

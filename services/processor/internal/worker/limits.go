@@ -40,7 +40,7 @@ const (
 	QueueBytes    = 4 << 20
 	QueueMessages = 1024
 
-	// ForgetEvery is how often old Idempotency-Keys are deleted, and ForgetAtOnce how many with one statement: it holds its locks for a few
+	// ForgetEvery is how often old Idempotency-Keys and old changes of windows are deleted, and ForgetAtOnce how many with one statement: it holds its locks for a few
 	// hundredths of a second. One that was full is followed by another.
 	ForgetEvery  = time.Minute
 	ForgetAtOnce = 5000

@@ -108,15 +108,19 @@ func (w *Worker) recall() {
 	}
 }
 
-// forgetRequests deletes keys that are not honoured any more.
-func (w *Worker) forgetRequests(ctx context.Context) error {
+// forget deletes keys that are not honoured any more, and which windows were written long ago.
+func (w *Worker) forget(ctx context.Context) error {
 	db, cancel := database(ctx)
 	defer cancel()
 	n, err := w.deps.Requests.DropRequests(db, w.progress, w.once.newest-int64(dedup.KeepKey), ForgetAtOnce)
 	if err != nil {
 		return err
 	}
-	if n < ForgetAtOnce { // else there are more: the next round goes on
+	changes, err := w.deps.Windows.DropWindowChanges(db, w.progress, ForgetAtOnce)
+	if err != nil {
+		return err
+	}
+	if max(n, changes) < ForgetAtOnce { // else there are more: the next round goes on
 		w.forgot = time.Now()
 	}
 	return nil

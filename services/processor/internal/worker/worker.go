@@ -43,6 +43,7 @@ type Windows interface {
 	Windows(ctx context.Context, p store.Progress, starts []int64) ([]window.Row, error)
 	Errors(ctx context.Context, p store.Progress, starts []int64) ([]window.ErrorRow, error)
 	SaveWindows(ctx context.Context, p store.Progress, through int64, rows []window.Row, errors []window.ErrorRow) (store.Progress, error)
+	DropWindowChanges(ctx context.Context, p store.Progress, limit int) (int64, error)
 }
 
 // Log is the broker's view of a partition of logs.raw. End is the offset that the next record will get. Vacant is how far, from an offset
@@ -193,7 +194,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 		return err
 	}
 	if time.Since(w.forgot) >= ForgetEvery {
-		if err := w.forgetRequests(ctx); err != nil {
+		if err := w.forget(ctx); err != nil {
 			return err
 		}
 	}

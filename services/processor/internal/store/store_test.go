@@ -180,6 +180,43 @@ func TestWindowsRoundTrip(t *testing.T) {
 	require.Empty(t, got)
 }
 
+// TestWindowChanges: which minutes were written stands beside the windows, with the offset of the last transaction that wrote some of them.
+func TestWindowChanges(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	p := f.acquire(t)
+	p, err := f.SaveWindows(t.Context(), p, 10, []window.Row{{Start: 120, Service: "a"}, {Start: 170, Service: "a"}, {Start: -10, Service: "a"}}, []window.ErrorRow{{Start: 240, Service: "a"}})
+	require.NoError(t, err)
+	require.Equal(t, map[int64]int64{-60: 10, 120: 10, 240: 10}, f.changes(t))
+	p, err = f.SaveWindows(t.Context(), p, 12, []window.Row{{Start: 130, Service: "a"}}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[int64]int64{-60: 10, 120: 12, 240: 10}, f.changes(t))
+	n, err := f.DropWindowChanges(t.Context(), p, 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = f.db.Text.ExecContext(t.Context(), "UPDATE window_change SET written_at = written_at - INTERVAL 25 HOUR WHERE start_s < 200")
+	require.NoError(t, err)
+	n, err = f.DropWindowChanges(t.Context(), p, 10)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n)
+	require.Equal(t, map[int64]int64{240: 10}, f.changes(t))
+}
+
+func (f fixture) changes(t *testing.T) map[int64]int64 {
+	t.Helper()
+	rows, err := f.db.Text.QueryContext(t.Context(), "SELECT start_s, through FROM window_change")
+	require.NoError(t, err)
+	defer rows.Close()
+	out := map[int64]int64{}
+	for rows.Next() {
+		var start, through int64
+		require.NoError(t, rows.Scan(&start, &through))
+		out[start] = through
+	}
+	require.NoError(t, rows.Err())
+	return out
+}
+
 // BenchmarkCommit is a block of 100 KB in one transaction, with the memory of none, of three and of the most producers beside it.
 func BenchmarkCommit(b *testing.B) {
 	for _, bytes := range []int{0, 1 + 3*32, 1 + 1024*32} {

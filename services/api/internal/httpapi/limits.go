@@ -49,3 +49,12 @@ const (
 	tailAgain        = 30 * time.Second // when all places are taken
 	flushBytes       = 64 << 10         // written at once
 )
+
+// Limits of context and export.
+const (
+	defaultContext = 10               // lines before, and after
+	maxContext     = 500              // further on, search with a cursor
+	exportPage     = 10_000           // lines searched for at once
+	maxExport      = 50_000_000       // lines of one answer
+	exportTime     = 30 * time.Minute // of one answer: what takes longer goes on with its cursor
+)

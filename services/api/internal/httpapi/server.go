@@ -102,6 +102,8 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
 	e.GET("/api/logs", s.logs)
 	e.GET("/api/logs/trace/:traceID", s.trace)
+	e.GET("/api/logs/context", s.context)
+	e.GET("/api/logs/export", s.export)
 	e.GET("/api/logs/tail", s.tail)
 	e.GET("/api/logs/stats", s.stats)
 	e.GET("/api/logs/histogram", s.histogram)

@@ -25,6 +25,7 @@ type Result struct {
 	Total   int64 // matches seen; exact when Count was asked for and the answer is not partial
 	Next    *query.Key
 	Partial bool
+	Damaged bool // blocks were left out, which no further page will have
 	Reason  string
 	Stats   Stats
 	Explain *Explain
@@ -239,7 +240,7 @@ func (r *run) result(ctx context.Context) (Result, error) {
 	}
 	r.explain.stage("rows", r.e.now().Sub(began))
 	res.Reason = r.partial()
-	res.Partial = res.Reason != ""
+	res.Partial, res.Damaged = res.Reason != "", len(r.damaged) > 0
 	res.Stats, res.Explain = r.finish(r.q)
 	return res, nil
 }

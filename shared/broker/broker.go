@@ -28,14 +28,16 @@ type Config struct {
 }
 
 const (
-	maxMessageBytes  = 8 << 20          // as contract.MaxMessageBytes
-	retentionEvery   = 10 * time.Second // kfake's own ticker is hourly, and is not started after a reload
+	maxMessageBytes  = 8 << 20             // as contract.MaxMessageBytes
+	retentionEvery   = 10 * time.Second    // kfake's own ticker is hourly, and is not started after a reload
+	offsetsRetention = 100 * 365 * 24 * 60 // minutes: for ever, as far as nanoseconds go
 	staleWindowsFile = "seq_windows.json"
 )
 
 // Broker is a running development broker.
 type Broker struct {
 	cluster *kfake.Cluster
+	groups  *coordinator
 	stop    chan struct{}
 	stopped chan struct{}
 }
@@ -50,7 +52,10 @@ func Start(cfg Config) (*Broker, error) {
 		kfake.Ports(cfg.Port), // one port: one broker
 		// A wiped folder is another cluster: offsets stored in MySQL must not be taken for its own. A stored id wins over this one.
 		kfake.ClusterID("dev-" + hex.EncodeToString(id)),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxMessageBytes)}),
+		kfake.BrokerConfigs(map[string]string{
+			"message.max.bytes":         strconv.Itoa(maxMessageBytes),
+			"offsets.retention.minutes": strconv.Itoa(offsetsRetention), // to kfake all groups are empty, and their offsets would be forgotten after a week
+		}),
 		kfake.WithLogger(kfake.BasicLogger(os.Stderr, kfake.LogLevelWarn)),
 		kfake.ListenFn(func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
@@ -67,11 +72,12 @@ func Start(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the development broker: %w", err)
 	}
-	b := &Broker{cluster: cluster, stop: make(chan struct{}), stopped: make(chan struct{})}
+	b := &Broker{cluster: cluster, groups: newCoordinator(), stop: make(chan struct{}), stopped: make(chan struct{})}
 	if err := b.removeStaleWindows(cfg.Dir); err != nil {
 		cluster.Close()
 		return nil, err
 	}
+	b.coordinate()
 	go b.retain()
 	return b, nil
 }
@@ -119,6 +125,7 @@ func (b *Broker) CreateTopic(name string, partitions int32, config map[string]st
 func (b *Broker) Close() {
 	close(b.stop)
 	<-b.stopped
+	b.groups.close()
 	b.cluster.Close()
 }
 

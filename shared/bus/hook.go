@@ -10,6 +10,7 @@ import (
 // what Claim.MarkStored marks, so that anyone can read from them what is stored.
 type Hook struct {
 	// Load is asked, before anything is read, where to read on: the next offset of each partition. An error makes the group join again later.
+	// A claim that is taken away while it loads is never Assigned.
 	Load func(ctx context.Context, topic string, parts []int32) (next map[int32]int64, err error)
 	// Assigned is called when reading begins; it must not block for long.
 	Assigned func(*Claim)
@@ -65,6 +66,11 @@ func (h *groupHandler) Setup(s sarama.ConsumerGroupSession) error {
 	h.want = map[string]map[int32]int64{}
 	for topic, parts := range s.Claims() {
 		next, err := h.tracer.hook.Load(s.Context(), h.tracer.short(topic), parts)
+		if s.Context().Err() != nil {
+			// Partitions move again already. As an error it would make this member leave, wait and come back as another one, which moves them
+			// once more, under whoever loads then: two members could keep each other from ever loading. Nothing is read in a session that ended.
+			return nil //nolint:nilerr
+		}
 		if err != nil {
 			return err
 		}

@@ -122,30 +122,30 @@ func (f *follower) key(p int32) string {
 	return fmt.Sprintf("input/%s/%s/%d", f.in.cluster, f.topic.Name, p)
 }
 
-// load takes the partitions' writers and reads their positions. What is gone already is passed over, and said.
+// load takes the partitions' writers and reads their positions, side by side: the group may move again while it takes. What is gone already
+// is passed over, and said.
 func (f *follower) load(ctx context.Context, _ string, parts []int32) (map[int32]int64, error) {
+	f.dropAll() // also what was loaded and never assigned
 	first, err := f.in.client.StartOffsets(ctx, f.topic.Name)
 	if err != nil {
 		return nil, err
 	}
-	out := map[int32]int64{}
-	for _, p := range parts {
-		f.drop(p)
-		w := f.newWorker(p)
-		if err := w.reopen(ctx); err != nil {
-			return nil, err
-		}
-		if w.next >= 0 && w.next < first[p] {
-			f.in.metrics.missed.WithLabelValues(f.topic.Name).Add(float64(first[p] - w.next))
-			f.log.Error().Int32("partition", p).Int64("offset", w.next).Int64("first", first[p]).Msg("messages were deleted before they were read")
-		}
-		w.next = max(w.next, first[p])
-		out[p] = w.next
-		f.mu.Lock()
-		f.workers[p] = w
-		f.mu.Unlock()
+	workers := make([]*worker, len(parts))
+	problems := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		workers[i] = f.newWorker(p)
+		wg.Go(func() { problems[i] = workers[i].reopen(ctx) })
 	}
-	return out, nil
+	wg.Wait()
+	out := map[int32]int64{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, p := range parts {
+		f.workers[p] = workers[i]
+		out[p] = workers[i].skipTo(first[p])
+	}
+	return out, errors.Join(problems...)
 }
 
 func (f *follower) newWorker(p int32) *worker {
@@ -196,8 +196,8 @@ func (f *follower) drop(p int32) {
 	case w.started:
 		w.stop()
 		<-w.done
-	case w.sink != nil:
-		w.sink.Close()
+	default:
+		w.close()
 	}
 }
 

@@ -59,13 +59,25 @@ func position(stored map[string][]byte, key string) (int64, error) {
 // run sends until ctx ends, which it does when the partition is another's. A batch that is in hand then is sent by the next owner.
 func (w *worker) run(ctx context.Context) {
 	defer close(w.done)
-	defer func() {
-		if w.sink != nil {
-			w.sink.Close()
-		}
-	}()
+	defer w.close()
 	for w.collect(ctx) && w.send(ctx) {
 	}
+}
+
+func (w *worker) close() {
+	if w.sink != nil {
+		w.sink.Close()
+	}
+}
+
+// skipTo passes over what the topic does not have any more, and returns where reading begins.
+func (w *worker) skipTo(first int64) int64 {
+	if w.next >= 0 && w.next < first {
+		w.metrics.missed.WithLabelValues(w.topic.Name).Add(float64(first - w.next))
+		w.log.Error().Int64("offset", w.next).Int64("first", first).Msg("messages were deleted before they were read")
+	}
+	w.next = max(w.next, first)
+	return w.next
 }
 
 // collect waits for messages and takes as many as make a transaction. false: it is over.

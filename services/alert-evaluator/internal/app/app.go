@@ -137,8 +137,13 @@ func (a *App) openKafka(ctx context.Context) (*bus.Client, error) {
 func (a *App) open(ctx context.Context, client *bus.Client) (*partitions, error) {
 	st := store.New(a.db)
 	ps := &partitions{store: st, metrics: a.metrics, log: a.log, owner: ownerName(), all: map[int32]*partition{}, lost: map[int32]int64{}, topic: a.cfg.Kafka.Topic(contract.TopicRaw),
-		start: func(ctx context.Context, p int32) (int64, error) {
-			return client.StartOffset(ctx, contract.TopicEnriched, p)
+		recoverLost: a.cfg.RecoverLost,
+		bounds: func(ctx context.Context, p int32) (start, end int64, err error) {
+			if start, err = client.StartOffset(ctx, contract.TopicEnriched, p); err != nil {
+				return 0, 0, err
+			}
+			end, err = client.EndOffset(ctx, contract.TopicEnriched, p)
+			return start, end, err
 		},
 		reread: func(ctx context.Context, p int32, from, to int64, f func(bus.Record) error) error {
 			return client.Read(ctx, contract.TopicEnriched, p, from, to, f)

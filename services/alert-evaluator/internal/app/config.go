@@ -23,6 +23,7 @@ type Config struct {
 	Port           int           `env:"ALERT_EVALUATOR_PORT" envDefault:"8083" help:"port of the alert-evaluator's health and metrics"`
 	Retention      time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	EventRetention time.Duration `env:"ALERT_EVENT_RETENTION" envDefault:"720h" help:"how long the events of alerts are kept in MySQL after they were sent; 0 = for ever"`
+	RecoverLost    bool          `env:"ALERT_RECOVER_LOST" envDefault:"false" help:"go on by itself with a partition whose stored position logs.enriched does not have (docs/blind.md)"`
 	BlindAfter     time.Duration `env:"ALERT_BLIND_AFTER" envDefault:"30s" help:"how far behind the clock rules may be before they count as blind; 0 = however far"`
 }
 

@@ -40,12 +40,13 @@ type partition struct {
 
 // partitions are all that we follow.
 type partitions struct {
-	stream  uint32
-	owner   string
-	store   *store.Store
-	metrics *metrics
-	log     zerolog.Logger
-	start   func(ctx context.Context, partition int32) (int64, error) // first offset that logs.enriched still has
+	stream      uint32
+	owner       string
+	store       *store.Store
+	metrics     *metrics
+	log         zerolog.Logger
+	bounds      func(ctx context.Context, partition int32) (start, end int64, err error) // the first offset that logs.enriched still has, and the next that it gives
+	recoverLost bool                                                                     // ALERT_RECOVER_LOST
 
 	mu   sync.Mutex
 	all  map[int32]*partition
@@ -92,13 +93,24 @@ func (ps *partitions) loadOne(ctx context.Context, p int32) (next int64, err err
 	if err != nil {
 		return 0, err
 	}
+	start, lost, err := ps.whereabouts(ctx, p, got.Position.NextOffset)
+	if err != nil {
+		return 0, err
+	}
+	if lost && ps.recoverLost {
+		if got, at, err = ps.restart(ctx, got, eval, at, start); err != nil {
+			return 0, err
+		}
+	}
 	ps.mu.Lock()
 	ps.all[p] = &partition{stored: got, at: at, eval: eval}
 	delete(ps.lost, p)
 	ps.mu.Unlock()
+	if lost && !ps.recoverLost {
+		return got.Position.NextOffset, nil // which the broker does not have: the partition is lost, whatever it has of before
+	}
 	// Retention may have passed a reader that was away for long: what it missed is a gap, to be filled from MySQL.
-	start, err := ps.start(ctx, p)
-	return max(at.NextOffset, start), err
+	return max(at.NextOffset, start), nil
 }
 
 func (ps *partitions) assigned(c *bus.Claim) {

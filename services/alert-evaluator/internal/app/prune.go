@@ -23,6 +23,7 @@ func (p *pruner) round(ctx context.Context) {
 	st := p.watch.ps.store
 	p.table(ctx, "alert_outbox", p.events, st.PruneEvents)
 	p.table(ctx, "alert_instance", p.retention, st.PruneEpisodes)
+	p.table(ctx, "streams", p.retention, st.PruneStreams)
 }
 
 // table deletes what is older than age from one table; 0 is for ever.

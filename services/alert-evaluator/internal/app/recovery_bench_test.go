@@ -112,7 +112,7 @@ func BenchmarkRecovery(b *testing.B) {
 	ctx := context.Background()
 	fresh := func() *partitions {
 		return &partitions{stream: 1, owner: "bench", store: store.New(db), metrics: newMetrics(prometheus.NewRegistry()), log: zerolog.Nop(), all: map[int32]*partition{}, lost: map[int32]int64{},
-			parts: recoveryParts, wake: func() {}, start: func(context.Context, int32) (int64, error) { return 0, nil }}
+			parts: recoveryParts, wake: func() {}, bounds: func(context.Context, int32) (int64, int64, error) { return 0, 1 << 62, nil }}
 	}
 	ps := fresh()
 	log := map[int32][]sent{}

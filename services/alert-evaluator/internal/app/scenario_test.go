@@ -27,6 +27,7 @@ type timeline struct {
 	w         *world
 	next      map[int32]int64
 	watermark map[int32]time.Time
+	unheard   bool // blocks are stored and do not come to logs.enriched
 }
 
 func (w *world) timeline() *timeline {
@@ -52,7 +53,14 @@ func (l *timeline) log(service string, received time.Time, skew time.Duration, l
 		}
 	}
 	l.watermark[p] = received.Add(-watermarkLag)
-	l.w.block(p, l.next[p], l.watermark[p], recs)
+	if l.unheard {
+		for i := range recs {
+			recs[i].SrcOffset, recs[i].SrcRow = l.next[p], int32(i)
+		}
+		l.w.store(p, l.next[p], l.next[p], l.next[p]-1, recs)
+	} else {
+		l.w.block(p, l.next[p], l.watermark[p], recs)
+	}
 	l.next[p]++
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -82,6 +83,46 @@ func (s *Store) prunable(ctx context.Context, o outbox, age time.Duration) (thro
 		through, n = seq, n+1
 	}
 	return through, n == pruneBatch, rows.Err()
+}
+
+// remains are the tables of a stream, how many rows at once may go (states are megabytes), and last what tells that a stream was evaluated.
+var remains = []struct {
+	query string
+	batch int64
+}{
+	{`DELETE FROM alert_outbox WHERE stream_id = ? ORDER BY source, seq LIMIT ?`, pruneBatch},
+	{`DELETE FROM alert_partial WHERE stream_id = ? ORDER BY part, to_tick LIMIT ?`, pruneBatch / 10},
+	{`DELETE FROM alert_snapshot WHERE stream_id = ? ORDER BY source, chunk LIMIT ?`, pruneBatch / 100},
+	{`DELETE FROM alert_status WHERE stream_id = ? ORDER BY source LIMIT ?`, pruneBatch},
+	{`DELETE FROM alert_problem WHERE stream_id = ? ORDER BY kind, part, rule_id, service LIMIT ?`, pruneBatch},
+	{`DELETE FROM alert_watch WHERE stream_id = ? LIMIT ?`, 1},
+	{`DELETE FROM alert_global WHERE stream_id = ? LIMIT ?`, 1},
+	{`DELETE FROM alert_partition WHERE stream_id = ? ORDER BY part LIMIT ?`, pruneBatch},
+}
+
+// PruneStreams deletes a batch of what one stream has left that nobody has evaluated for longer than age: a topic made anew is another stream.
+// The history of its alerts stays as long as any.
+func (s *Store) PruneStreams(ctx context.Context, age time.Duration) (n int64, more bool, err error) {
+	var stream uint32
+	err = s.db.Text.QueryRowContext(ctx, `SELECT stream_id FROM alert_partition GROUP BY stream_id HAVING MAX(updated_at) < UTC_TIMESTAMP(6) - INTERVAL ? SECOND LIMIT 1`, int64(age.Seconds())).Scan(&stream)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("looking for streams that nobody evaluates: %w", err)
+	}
+	for _, t := range remains {
+		r, err := s.db.Text.ExecContext(ctx, t.query, stream, t.batch)
+		if err != nil {
+			return n, false, fmt.Errorf("pruning stream %d: %w", stream, err)
+		}
+		gone, err := r.RowsAffected()
+		n += gone
+		if err != nil || gone == t.batch && t.batch > 1 {
+			return n, err == nil, err // the next batch goes on here
+		}
+	}
+	return n, true, nil // there may be another stream
 }
 
 // PruneEpisodes deletes a batch of episodes that ended longer than age ago.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,4 +64,59 @@ VALUES (?, ?, 0, ?, 1, 1, '', '', '', '', '', '', '{}', NOW())`, i, now-500*day,
 	var left string
 	require.NoError(t, db.Text.QueryRow(`SELECT GROUP_CONCAT(fingerprint ORDER BY fingerprint) FROM alert_instance`).Scan(&left))
 	require.Equal(t, "0,2", left)
+}
+
+// TestPruneStreams: what is left of a stream that nobody evaluates any more goes, in batches; the others keep all of theirs.
+func TestPruneStreams(t *testing.T) {
+	t.Parallel()
+	s, db := open(t)
+	for stream, days := range map[int]int{1: 0, 2: 100, 3: 80, 4: 400} {
+		for _, q := range []string{
+			`INSERT INTO alert_partition (stream_id, part, updated_at) SELECT ?, n.part, UTC_TIMESTAMP(6) - INTERVAL ? + n.part DAY FROM (SELECT 0 part UNION SELECT 1) n`,
+			`INSERT INTO alert_outbox (stream_id, source, seq, fingerprint, tick_ns, event, sent, created_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 950)
+SELECT /*+ SET_VAR(cte_max_recursion_depth = 5000) */ ?, IF(i < 400, 'p0', 'g'), i + ?, 'f', 0, '{}', 0, NOW() FROM n`,
+			`INSERT INTO alert_partial (stream_id, part, to_tick, cells) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 130) SELECT ?, 0, i + ?, '' FROM n`,
+			`INSERT INTO alert_snapshot (stream_id, source, chunk, next_offset, source_next, out_seq, rule_seq, state) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 13) SELECT ?, 'g', i + ?, 0, 0, 0, 0, '' FROM n`,
+			`INSERT INTO alert_status (stream_id, source, status, updated_at) SELECT ?, 'g', '{}', NOW() - INTERVAL ? DAY`,
+			`INSERT INTO alert_problem (stream_id, kind, part, service, rule_id, since_ns, event_ns, detail, fingerprint) VALUES (?, 'lost', ?, '', 0, 0, 0, '', '')`,
+			`INSERT INTO alert_watch (stream_id, epoch, owner, checked_at) VALUES (?, 1, ?, NOW())`,
+			`INSERT INTO alert_global (stream_id, epoch, owner, tick, out_seq, lease_at) VALUES (?, 1, ?, 0, 0, NOW())`,
+		} {
+			_, err := db.Text.Exec(q, stream, days)
+			require.NoError(t, err, q)
+		}
+	}
+	count := func() map[string]int64 {
+		out := map[string]int64{}
+		for _, table := range []string{"alert_partition", "alert_outbox", "alert_partial", "alert_snapshot", "alert_status", "alert_problem", "alert_watch", "alert_global"} {
+			for stream := range 5 {
+				var n int64
+				require.NoError(t, db.Text.QueryRow(`SELECT COUNT(*) FROM `+table+` WHERE stream_id = ?`, stream).Scan(&n))
+				if n > 0 {
+					out[fmt.Sprint(table, stream)] = n
+				}
+			}
+		}
+		return out
+	}
+	want := count()
+	gone := int64(0)
+	for k, n := range want {
+		if strings.HasSuffix(k, "2") || strings.HasSuffix(k, "4") {
+			delete(want, k)
+			gone += n
+		}
+	}
+	var total int64
+	for turn, more := 0, true; more; turn++ {
+		require.Less(t, turn, 20)
+		var n int64
+		var err error
+		n, more, err = s.PruneStreams(context.Background(), 90*24*time.Hour)
+		require.NoError(t, err)
+		require.LessOrEqual(t, n, int64(pruneBatch+200))
+		total += n
+	}
+	require.Equal(t, want, count())
+	require.Equal(t, gone, total)
 }

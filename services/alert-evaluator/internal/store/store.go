@@ -49,8 +49,9 @@ ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), updated_at = V
 	readSQL   = `SELECT epoch, next_offset, source_next, watermark_ns, out_seq, findings FROM alert_partition WHERE stream_id = ? AND part = ?`
 	commitSQL = `UPDATE alert_partition SET next_offset = ?, source_next = ?, watermark_ns = ?, out_seq = ?, begun_ns = GREATEST(begun_ns, ?), findings = COALESCE(CONVERT(? USING utf8mb4), findings), lost_offset = -1, updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ?` + fence
-	gapSQL  = `UPDATE alert_partition SET blind_since = IF(gap_ns < ?, UTC_TIMESTAMP(6), blind_since), gap_ns = GREATEST(gap_ns, ?) WHERE stream_id = ? AND part = ? AND epoch = ?`
-	lostSQL = `UPDATE alert_partition SET lost_offset = ? WHERE stream_id = ? AND part = ? AND epoch = ?`
+	gapSQL     = `UPDATE alert_partition SET blind_since = IF(gap_ns < ?, UTC_TIMESTAMP(6), blind_since), gap_ns = GREATEST(gap_ns, ?) WHERE stream_id = ? AND part = ? AND epoch = ?`
+	restartSQL = `UPDATE alert_partition SET next_offset = ?, lost_offset = -1, updated_at = UTC_TIMESTAMP(6) WHERE stream_id = ? AND part = ?` + fence
+	lostSQL    = `UPDATE alert_partition SET lost_offset = ? WHERE stream_id = ? AND part = ? AND epoch = ?`
 )
 
 // Acquire takes a partition under a new epoch and returns where it stands.
@@ -70,7 +71,7 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 	if err != nil {
 		return Partition{}, fmt.Errorf("acquiring partition %d: %w", partition, err)
 	}
-	p.Position.Begun = p.Position.NextOffset > 0
+	p.Position.Begun = p.Position.NextOffset > 0 || p.Position.SourceNext > 0
 	return p, nil
 }
 
@@ -88,6 +89,30 @@ func (s *Store) Lost(ctx context.Context, p Partition, want int64) error {
 		return fmt.Errorf("writing down that partition %d is lost: %w", p.Partition, err)
 	}
 	return nil
+}
+
+// Restart puts a partition to another place of logs.enriched, with the state of the engine there; what is folded and decided stays. ErrFenced.
+func (s *Store) Restart(ctx context.Context, p Partition, st Step) error {
+	err := mysqlx.WithTx(ctx, s.db.Blob, func(tx *sql.Tx) error {
+		if err := moved(tx.ExecContext(ctx, restartSQL, st.Position.NextOffset, p.Stream, p.Partition, p.Epoch, p.Position.NextOffset)); err != nil {
+			return err
+		}
+		return writeSnapshot(ctx, tx, p.Stream, SourceOf(p.Partition), st)
+	})
+	if err != nil {
+		return fmt.Errorf("restarting partition %d: %w", p.Partition, err)
+	}
+	return nil
+}
+
+// StoredTo is the last source offset of a partition, up to a limit, that stored blocks hold; -1 for none.
+func (s *Store) StoredTo(ctx context.Context, p Partition, limit int64) (last int64, err error) {
+	err = s.db.Text.QueryRowContext(ctx, `SELECT LEAST(?, COALESCE(MAX(to_offset), -1)) FROM block WHERE stream_id = ? AND part = ? AND retired_seq IS NULL AND from_offset <= ?`,
+		limit, p.Stream, p.Partition, limit).Scan(&last)
+	if err != nil {
+		return -1, fmt.Errorf("looking for the last block of partition %d: %w", p.Partition, err)
+	}
+	return last, nil
 }
 
 // Covered tells whether the stored blocks of a partition hold all of the source offsets from … to, following each block's prev_to.

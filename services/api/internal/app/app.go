@@ -47,6 +47,7 @@ type Config struct {
 	MemoryMB     int64         `env:"API_MEMORY_MB" envDefault:"1024" help:"MiB for what is known of blocks (a quarter: 100 to 200 million lines), for windows (an eighth: some 10 hours of 200 busy services, by the minute) and for what was read"`
 
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
+	AuditRetention   time.Duration `env:"AUDIT_RETENTION" envDefault:"8760h" help:"how long /api/audit tells who changed what; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
 }
 
@@ -60,7 +61,7 @@ func (c Config) Validate() error {
 		problems = append(problems, fmt.Errorf("API_MEMORY_MB must be at least %d", minMemoryMB))
 	}
 	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime),
-		config.Retention("ALERT_RETENTION", c.AlertRetention), config.Retention("RULE_VERSION_RETENTION", c.VersionRetention))...)
+		config.Retention("ALERT_RETENTION", c.AlertRetention), config.Retention("RULE_VERSION_RETENTION", c.VersionRetention), config.Retention("AUDIT_RETENTION", c.AuditRetention))...)
 }
 
 const (

@@ -33,7 +33,7 @@ func (a *App) pruneOnce(ctx context.Context, st *store.Store) error {
 		for _, table := range []struct {
 			age  time.Duration
 			some func(context.Context, time.Duration) (int64, bool, error)
-		}{{a.cfg.VersionRetention, st.PruneVersions}, {a.cfg.AlertRetention, st.PruneCommands}, {a.cfg.AlertRetention, st.PruneSilences}} {
+		}{{a.cfg.VersionRetention, st.PruneVersions}, {a.cfg.AlertRetention, st.PruneCommands}, {a.cfg.AlertRetention, st.PruneSilences}, {a.cfg.AuditRetention, st.PruneAudit}} {
 			for more, turn := table.age > 0, 0; more && turn < pruneTurns; turn++ {
 				once, cancel := context.WithTimeout(ctx, tryTimeout)
 				_, left, err := table.some(once, table.age)

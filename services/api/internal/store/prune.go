@@ -69,6 +69,16 @@ func (s *Store) PruneSilences(ctx context.Context, age time.Duration) (n int64, 
 	return n, false, err
 }
 
+// PruneAudit deletes a batch of what is in the audit for longer than age. Engines do not need it.
+func (s *Store) PruneAudit(ctx context.Context, age time.Duration) (n int64, more bool, err error) {
+	r, err := s.db.Text.ExecContext(ctx, `DELETE FROM audit WHERE at < UTC_TIMESTAMP(6) - INTERVAL ? SECOND ORDER BY at LIMIT ?`, int64(age.Seconds()), pruneBatch)
+	if err != nil {
+		return 0, false, fmt.Errorf("pruning the audit: %w", err)
+	}
+	n, err = r.RowsAffected()
+	return n, n == pruneBatch, err
+}
+
 // prune deletes the rows whose numbers a query finds.
 func (s *Store) prune(ctx context.Context, age time.Duration, find, remove string) (n int64, more bool, err error) {
 	decided, err := s.decided(ctx, age)

@@ -109,6 +109,26 @@ VALUES ('fires', 7, 0, 1, 1, '', '', '', '', '', '', '{}', NOW())`)
 	require.Equal(t, []string{"1,3,4", "2,3", "2,3"}, []string{commands, silences, quiet})
 }
 
+// TestPruneAudit: what is old goes in batches, the oldest first, whatever engines have come to.
+func TestPruneAudit(t *testing.T) {
+	t.Parallel()
+	db := testkit.DB(t, testkit.MySQL(t))
+	s := New(db)
+	_, err := db.Text.Exec(`INSERT INTO audit (seq, at, who, kind, object, name, action)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, UTC_TIMESTAMP(6) - INTERVAL IF(i <= 700, 800 - i, 10) DAY, 'ann', 'rule', '1', '', 'update' FROM n`)
+	require.NoError(t, err)
+	for _, want := range []struct {
+		n, first int64
+		more     bool
+	}{{500, 501, true}, {200, 701, false}, {0, 701, false}} { // number 700 is 100 days old
+		n, more, err := s.PruneAudit(context.Background(), 30*24*time.Hour)
+		require.NoError(t, err)
+		var first int64
+		require.NoError(t, db.Text.QueryRow(`SELECT MIN(seq) FROM audit`).Scan(&first))
+		require.Equal(t, []any{want.n, want.first, want.more}, []any{n, first, more})
+	}
+}
+
 // TestAlone: of two at once, one does it.
 func TestAlone(t *testing.T) {
 	t.Parallel()

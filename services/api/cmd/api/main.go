@@ -15,6 +15,7 @@ import (
 func main() {
 	os.Exit(app.Main("api", func(c api.Config) config.Log { return c.Log },
 		func(ctx context.Context, cfg api.Config, log zerolog.Logger) (app.Runner, error) {
+			app.LimitMemory(cfg.MemoryLimit())
 			return api.New(ctx, cfg, log)
 		}))
 }

@@ -46,6 +46,10 @@ type Config struct {
 	MaxTime      time.Duration `env:"API_QUERY_TIMEOUT" envDefault:"20s" help:"how long one search reads at most before it answers in part"`
 	MemoryMB     int64         `env:"API_MEMORY_MB" envDefault:"1024" help:"MiB for what is known of blocks (a quarter: 100 to 200 million lines), for windows (an eighth: some 10 hours of 200 busy services, by the minute) and for what was read"`
 
+	CallerQueries int           `env:"API_CALLER_QUERIES" envDefault:"32" help:"searches that one caller (a token, else an address) may have in work; 0 = any number"`
+	CallerBudget  float64       `env:"API_CALLER_BUDGET" envDefault:"300" help:"how many searches' worth of rows, bytes or time one caller may read in a minute; 0 = any number"`
+	SlowQuery     time.Duration `env:"API_SLOW_QUERY" envDefault:"2s" help:"searches that take longer are logged; 0 = none"`
+
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	AuditRetention   time.Duration `env:"AUDIT_RETENTION" envDefault:"8760h" help:"how long /api/audit tells who changed what; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
@@ -56,6 +60,9 @@ func (c Config) Validate() error {
 	var problems []error
 	if c.MaxRows < 1 || c.MaxBytes < 1 {
 		problems = append(problems, errors.New("API_QUERY_MAX_ROWS and API_QUERY_MAX_BYTES must be above zero"))
+	}
+	if c.CallerQueries < 0 || !(c.CallerBudget >= 0) || c.SlowQuery < 0 {
+		problems = append(problems, errors.New("API_CALLER_QUERIES, API_CALLER_BUDGET and API_SLOW_QUERY must not be below zero"))
 	}
 	if c.MemoryMB < minMemoryMB {
 		problems = append(problems, fmt.Errorf("API_MEMORY_MB must be at least %d", minMemoryMB))
@@ -113,7 +120,8 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	memory := cfg.MemoryMB << 20
 	a.index = index.New(st, memory/indexShare)
 	a.windows = windows.New(st, memory/windowShare, time.Now)
-	engine := search.New(a.index, st, search.Config{Budget: search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}, Cache: memory - memory/indexShare - memory/windowShare}, time.Now)
+	budget := search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}
+	engine := search.New(a.index, st, search.Config{Budget: budget, Cache: memory - memory/indexShare - memory/windowShare}, time.Now)
 	reg := obs.NewRegistry()
 	a.tail = newTail(cfg.Kafka, reg)
 	gauges(reg, a.index, engine, a.windows)
@@ -132,7 +140,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Tail: a.tail, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 

@@ -52,6 +52,7 @@ const (
 
 // Limits of context and export.
 const (
+	maxLoggedQuery = 500              // bytes of a slow query's text
 	defaultContext = 10               // lines before, and after
 	maxContext     = 500              // further on, search with a cursor
 	exportPage     = 10_000           // lines searched for at once

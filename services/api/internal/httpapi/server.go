@@ -54,6 +54,7 @@ type Deps struct {
 	Gate      *auth.Gate
 	Catalogue func() (*catalogue.Catalogue, int)
 	Search    Searcher
+	Budgets   Budgets
 	Tail      Tail
 	Windows   Windows
 	Resident  Resident
@@ -87,6 +88,8 @@ func New(d Deps) *http.Server {
 
 // Routes are all routes.
 func Routes(d Deps) *echo.Echo {
+	m := newMetered(d.Search, d.Budgets, d.Registry, d.Log, d.Now)
+	d.Search = m
 	s := &server{d}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -100,14 +103,14 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/", page)
 	e.GET("/status.js", script)
 	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
-	e.GET("/api/logs", s.logs)
-	e.GET("/api/logs/trace/:traceID", s.trace)
-	e.GET("/api/logs/context", s.context)
-	e.GET("/api/logs/export", s.export)
+	e.GET("/api/logs", s.logs, m.bounded)
+	e.GET("/api/logs/trace/:traceID", s.trace, m.bounded)
+	e.GET("/api/logs/context", s.context, m.bounded)
+	e.GET("/api/logs/export", s.export, m.bounded)
 	e.GET("/api/logs/tail", s.tail)
-	e.GET("/api/logs/stats", s.stats)
-	e.GET("/api/logs/histogram", s.histogram)
-	e.GET("/api/logs/facets", s.facets)
+	e.GET("/api/logs/stats", s.stats, m.bounded)
+	e.GET("/api/logs/histogram", s.histogram, m.bounded)
+	e.GET("/api/logs/facets", s.facets, m.bounded)
 	e.GET("/api/metrics", s.metrics)
 	e.GET("/api/services", s.services)
 	e.GET("/api/health", s.health)

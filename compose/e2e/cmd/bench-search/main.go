@@ -22,7 +22,6 @@ const (
 	portBase = 31190
 	apiPort  = portBase + 9 // of the api that is asked; the rig has its own
 	span     = 6 * time.Hour
-	windows  = 3 * time.Second // the last ones are written within it
 )
 
 // corpus is what was fed, kept beside the data.
@@ -119,7 +118,6 @@ func load(r *rig.Rig, lines int) (c corpus, err error) {
 		return c, err
 	}
 	c.Feed.Rate = float64(lines) / time.Since(began).Seconds()
-	time.Sleep(windows)
 	if err := r.AwaitMerged(); err != nil {
 		return c, err
 	}

@@ -3,7 +3,7 @@
 //	LINES=1000000   lines to send      PROFILE_SECONDS=0   > 0: a CPU profile of each Go service under .local/bench
 //
 // It ends when all blocks are merged; what the processes used until the last line was stored and what merging took behind it are told
-// apart. What they use when nothing comes (heartbeats), measured at the end, is taken off the second.
+// apart. What they use when nothing comes (heartbeats), measured before the first line, is taken off the second.
 package main
 
 import (
@@ -21,7 +21,6 @@ import (
 
 const (
 	portBase = 31090
-	windows  = 3 * time.Second // the last ones are written within it
 	idle     = 10 * time.Second
 )
 
@@ -49,7 +48,7 @@ func run() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Stop()) }()
-	before, err := r.Usage()
+	quiet, before, err := nothing(r)
 	if err != nil {
 		return err
 	}
@@ -65,12 +64,14 @@ func run() (err error) {
 		return err
 	}
 	took := time.Since(began)
-	time.Sleep(windows)
+	if err := r.AwaitWindows(); err != nil {
+		return err
+	}
 	stored, err := r.Usage()
 	if err != nil {
 		return err
 	}
-	merged, err := merge(r)
+	merged, err := merge(r, quiet)
 	if err != nil {
 		return err
 	}
@@ -80,21 +81,30 @@ func run() (err error) {
 	return rest(r, sent.Acked, total)
 }
 
+// nothing measures what each process uses while nothing comes, s a second, and what it has used by now.
+func nothing(r *rig.Rig) (quiet map[string]float64, now map[string]rig.Use, err error) {
+	before, err := r.Usage()
+	if err != nil {
+		return nil, nil, err
+	}
+	time.Sleep(idle)
+	now, err = r.Usage()
+	quiet = map[string]float64{}
+	for name, use := range now {
+		quiet[name] = (use.CPU - before[name].CPU) / idle.Seconds()
+	}
+	return quiet, now, err
+}
+
 // merge waits for the end of merging and returns what processes would have used by then, had they only ingested and merged.
-func merge(r *rig.Rig) (map[string]rig.Use, error) {
+func merge(r *rig.Rig, quiet map[string]float64) (map[string]rig.Use, error) {
 	began := time.Now()
 	if err := r.AwaitMerged(); err != nil {
 		return nil, err
 	}
 	merged, err := r.Usage()
-	if err != nil {
-		return nil, err
-	}
-	took := time.Since(began).Seconds()
-	time.Sleep(idle)
-	quiet, err := r.Usage()
 	for name, use := range merged {
-		use.CPU -= (quiet[name].CPU - use.CPU) * took / idle.Seconds()
+		use.CPU -= quiet[name] * time.Since(began).Seconds()
 		merged[name] = use
 	}
 	return merged, err

@@ -147,6 +147,20 @@ func (r *Rig) AwaitStored(lines int) error {
 	}
 }
 
+// AwaitWindows waits until the windows have all lines that are stored.
+func (r *Rig) AwaitWindows() error {
+	for deadline := time.Now().Add(storedTimeout); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		var behind int
+		if err := r.DB.QueryRow("SELECT COUNT(*) FROM partition_progress WHERE windows_through < next_offset").Scan(&behind); err != nil {
+			return err
+		}
+		if behind == 0 {
+			return nil
+		}
+	}
+	return errors.New("windows are still being written")
+}
+
 // AwaitMerged waits until the processor has merged what there is to merge. It needs Merging.
 func (r *Rig) AwaitMerged() error {
 	last, since := int64(-1), time.Now()

@@ -241,3 +241,30 @@ func BenchmarkCommit(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWindows writes as many rows as a busy partition changes in ten seconds.
+func BenchmarkWindows(b *testing.B) {
+	f := open(b)
+	p := f.acquire(b)
+	var rows []window.Row
+	var texts []window.ErrorRow
+	for i := range 200 {
+		rows = append(rows, window.Row{Start: 10, Service: fmt.Sprint("service-", i), Level: 4, Count: 1, RTCount: 1, RTSum: 0.5, RTMax: 0.5, Sketch: make([]byte, 60)})
+	}
+	for i := range uint64(1500) {
+		texts = append(texts, window.ErrorRow{Start: 60, Service: fmt.Sprint("service-", i%30), Hash: i * 0x9e3779b97f4a7c15, Message: "connection from # closed by peer with code #", Count: 2})
+	}
+	for through := int64(1); b.Loop(); through++ {
+		for i := range rows {
+			rows[i].Count++
+		}
+		for i := range texts {
+			texts[i].Count++
+		}
+		var err error
+		if p, err = f.SaveWindows(b.Context(), p, through, rows, texts); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*(len(rows)+len(texts))), "µs/row")
+}

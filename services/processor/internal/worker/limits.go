@@ -13,6 +13,11 @@ const (
 	// WindowsEvery is how often windows are written: 60 rows cost three times a block's own transaction.
 	WindowsEvery = 2 * time.Second
 
+	// WindowRows is how many of their rows a partition writes a second, at the most: hundreds of services with dozens of error texts each
+	// cost MySQL more than the lines themselves, and most rows change again before the next write. Writes are WindowsSlowest apart then.
+	WindowRows     = 200
+	WindowsSlowest = 10 * time.Second
+
 	// Linger is how long a small batch waits for company while blocks follow each other closely (within BusyWithin): under load it makes
 	// fewer, larger blocks (100 ms instead of 20: 1,600 lines a block instead of 1,050 in the benchmark, a tenth less CPU a line); a lone
 	// record never waits.

@@ -165,7 +165,7 @@ func (w *Worker) writeWindows(through int64) error {
 }
 
 func (w *Worker) tryWriteWindows(through int64) error {
-	w.written = time.Now()
+	w.written, w.pace = time.Now(), WindowsEvery
 	db, cancel := database(context.Background())
 	defer cancel()
 	if err := w.loadWindows(db); err != nil {
@@ -180,10 +180,15 @@ func (w *Worker) tryWriteWindows(through int64) error {
 		if err != nil {
 			return err
 		}
-		w.progress = next
+		w.progress, w.pace = next, paceOf(len(rows)+len(texts))
 	}
 	w.set.Written()
 	return nil
+}
+
+// paceOf is how long to wait after a write of so many rows.
+func paceOf(rows int) time.Duration {
+	return min(max(WindowsEvery, time.Duration(rows)*time.Second/WindowRows), WindowsSlowest)
 }
 
 // loadWindows reads the windows that changed in memory and may have rows in MySQL from before.

@@ -99,6 +99,7 @@ type Worker struct {
 	moved    time.Time        // when the watermark last moved
 	busy     time.Time        // when a block was last stored
 	written  time.Time        // when windows were last written
+	pace     time.Duration    // until they are written again
 	forgot   time.Time        // when old requests were last forgotten
 	stuck    time.Time        // since when the log's end lies beyond us with nothing arriving
 	astray   time.Time        // when misplaced lines were last stored
@@ -158,7 +159,7 @@ func (w *Worker) Trimmable() int64 { return w.trimmable.Load() }
 func (w *Worker) Run(ctx context.Context) {
 	defer w.queue.Close()
 	defer w.deps.Metrics.forget(w.progress.Partition)
-	w.moved, w.busy, w.written = time.Now(), time.Now(), time.Now()
+	w.moved, w.busy, w.written, w.pace = time.Now(), time.Now(), time.Now(), WindowsEvery
 	wait := BackoffMin
 	for ctx.Err() == nil {
 		err := w.runOnce(ctx)
@@ -198,7 +199,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	if time.Since(w.written) >= WindowsEvery || w.set.Cells() > window.MaxCells {
+	if time.Since(w.written) >= w.pace || w.set.Cells() > window.MaxCells {
 		return w.writeWindows(w.progress.NextOffset)
 	}
 	return nil
@@ -206,7 +207,7 @@ func (w *Worker) runOnce(ctx context.Context) error {
 
 // await waits for messages until the next thing is due. While blocks follow closely, a small batch waits a little for company.
 func (w *Worker) await(ctx context.Context) {
-	due := min(time.Until(w.moved.Add(w.heartbeatEvery())), time.Until(w.written.Add(WindowsEvery)))
+	due := min(time.Until(w.moved.Add(w.heartbeatEvery())), time.Until(w.written.Add(w.pace)))
 	w.queue.WaitFor(ctx, 1, due)
 	if n := w.queue.Bytes(); n > 0 && n < LingerBytes && time.Since(w.busy) < BusyWithin {
 		w.queue.WaitFor(ctx, LingerBytes, Linger)

@@ -31,7 +31,6 @@ type Encoder struct {
 	order   []*group // of this message, by first record
 	records int
 	size    int
-	scratch []byte
 }
 
 // group is the encoded LogRecords of one service.
@@ -47,11 +46,25 @@ const maxGroups = 4096
 func (e *Encoder) Add(rec *logrec.Record) {
 	g := e.group(rec.Service)
 	before := len(g.logs)
-	e.scratch = appendRecord(e.scratch[:0], rec)
-	g.logs = appendBytesKey(g.logs, 2, len(e.scratch)) // ScopeLogs.log_records
-	g.logs = append(g.logs, e.scratch...)
+	g.logs = appendKey(g.logs, 2, wireBytes) // ScopeLogs.log_records
+	at := len(g.logs)
+	g.logs = insertLength(appendRecord(append(g.logs, 0, 0), rec), at)
 	e.size += len(g.logs) - before
 	e.records++
+}
+
+// insertLength writes the length of what begins two bytes behind at in front of it. Most records' lengths take those two bytes.
+func insertLength(b []byte, at int) []byte {
+	const room = 2
+	n := len(b) - at - room
+	size := varintLen(uint64(n))
+	if size != room {
+		b = append(b, make([]byte, max(0, size-room))...)
+		copy(b[at+size:], b[at+room:at+room+n])
+		b = b[:at+size+n]
+	}
+	binary.PutUvarint(b[at:at+size], uint64(n))
+	return b
 }
 
 func (e *Encoder) group(service string) *group {
@@ -123,12 +136,18 @@ func appendRecord(b []byte, r *logrec.Record) []byte {
 		b = appendBytesKey(b, 5, bytesLen(len(r.Message))) // body, an AnyValue
 		b = appendString(b, 1, r.Message)
 	}
-	b = appendFields(b, r)
+	var buf [16 + 8]byte
+	trace, span := unhex(buf[:16], r.TraceID), unhex(buf[16:], r.SpanID)
+	b = appendFields(b, r, trace, span)
 	for i := range r.Attributes {
 		b = appendAttribute(b, &r.Attributes[i])
 	}
-	b = appendID(b, 9, r.TraceID, 32)
-	b = appendID(b, 10, r.SpanID, 16)
+	if trace {
+		b = append(appendBytesKey(b, 9, 16), buf[:16]...)
+	}
+	if span {
+		b = append(appendBytesKey(b, 10, 8), buf[16:]...)
+	}
 	return appendFixed64(b, 11, uint64(r.Observed))
 }
 
@@ -139,7 +158,8 @@ func appendFixed64(b []byte, tag int, v uint64) []byte {
 	return binary.LittleEndian.AppendUint64(appendKey(b, tag, wireFixed64), v)
 }
 
-func appendFields(b []byte, r *logrec.Record) []byte {
+// appendFields appends what OTLP has no place for; trace and span tell which of the ids are in their own places.
+func appendFields(b []byte, r *logrec.Record, trace, span bool) []byte {
 	b = appendPresent(b, attrUser, r.UserID)
 	b = appendPresent(b, attrMethod, r.RequestMethod)
 	b = appendPresent(b, attrPath, r.RequestPath)
@@ -152,10 +172,10 @@ func appendFields(b []byte, r *logrec.Record) []byte {
 		b = appendValue(b, attrTime, 9)
 		b = binary.LittleEndian.AppendUint64(appendKey(b, 4, wireFixed64), math.Float64bits(r.ResponseTimeMS))
 	}
-	if !isID(r.TraceID, 32) {
+	if !trace {
 		b = appendPresent(b, attrTraceID, r.TraceID)
 	}
-	if !isID(r.SpanID, 16) {
+	if !span {
 		b = appendPresent(b, attrSpanID, r.SpanID)
 	}
 	b = appendPresent(b, attrHost, r.Host)
@@ -216,36 +236,31 @@ func appendAttribute(b []byte, a *logrec.Attr) []byte {
 // jsonSuffix marks a text attribute that holds JSON. The NUL keeps it apart from any name that people use.
 const jsonSuffix = "\x00json"
 
-func isID(s string, digits int) bool {
-	if len(s) != digits {
+// notHex marks what is no digit of lower-case hex.
+const notHex = 0xff
+
+var nibbles = func() (t [256]uint8) {
+	for c := range t {
+		t[c] = notHex
+	}
+	for i, c := range "0123456789abcdef" {
+		t[c] = uint8(i)
+	}
+	return t
+}()
+
+// unhex fills dst with the id that s spells; false when s is no lower-case hex of that length.
+func unhex(dst []byte, s string) bool {
+	if len(s) != 2*len(dst) {
 		return false
 	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
+	bad := uint8(0)
+	for i := range dst {
+		hi, lo := nibbles[s[2*i]], nibbles[s[2*i+1]]
+		dst[i] = hi<<4 | lo
+		bad |= hi | lo // digits are below 16
 	}
-	return true
-}
-
-func appendID(b []byte, tag int, id string, digits int) []byte {
-	if !isID(id, digits) {
-		return b
-	}
-	b = appendBytesKey(b, tag, digits/2)
-	n := len(b)
-	b = append(b, make([]byte, digits/2)...)
-	for i := 0; i < digits; i += 2 {
-		b[n+i/2] = nibble(id[i])<<4 | nibble(id[i+1])
-	}
-	return b
-}
-
-func nibble(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c - 'a' + 10
+	return bad < 16
 }
 
 // appendHex appends b as lower-case hex.

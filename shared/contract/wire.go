@@ -26,14 +26,14 @@ type field struct {
 
 // next reads the field at the beginning of b and returns what follows.
 func next(b []byte) (f field, rest []byte, err error) {
-	key, n := binary.Uvarint(b)
+	key, n := uvarint(b)
 	if n <= 0 || key>>3 == 0 || key>>3 > math.MaxInt32 {
 		return f, nil, errWire
 	}
 	f.tag, f.wire, b = uint32(key>>3), uint8(key&7), b[n:]
 	switch f.wire {
 	case wireVarint:
-		if f.num, n = binary.Uvarint(b); n <= 0 {
+		if f.num, n = uvarint(b); n <= 0 {
 			return f, nil, errWire
 		}
 		return f, b[n:], nil
@@ -50,7 +50,7 @@ func next(b []byte) (f field, rest []byte, err error) {
 		f.num = uint64(binary.LittleEndian.Uint32(b))
 		return f, b[4:], nil
 	case wireBytes:
-		size, n := binary.Uvarint(b)
+		size, n := uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
 			return f, nil, errWire
 		}
@@ -58,6 +58,14 @@ func next(b []byte) (f field, rest []byte, err error) {
 		return f, b[n+int(size):], nil
 	}
 	return f, nil, errWire
+}
+
+// uvarint is binary.Uvarint; most are a byte.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
 }
 
 func varintLen(v uint64) int {

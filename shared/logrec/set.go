@@ -250,22 +250,51 @@ func NormalID(s string, digits int) string {
 			s = u
 		}
 	}
-	if len(s) != digits || !isHex(s) {
+	if len(s) != digits {
 		return s
 	}
-	if strings.Count(s, "0") == digits {
+	kind, some := hexKind(s)
+	switch {
+	case kind&hexAny == 0:
+		return s
+	case !some:
 		return ""
+	case kind&hexLower == 0:
+		return strings.ToLower(s)
 	}
-	return strings.ToLower(s) // does not copy what is lower already
+	return s
 }
 
 func isHex(s string) bool {
-	for i := range len(s) {
-		if c := lower(s[i]); !isDigit(c) && (c < 'a' || c > 'f') {
-			return false
-		}
+	kind, _ := hexKind(s)
+	return kind&hexAny != 0
+}
+
+// What all bytes of a text are.
+const (
+	hexAny   = 1 << iota // hex digits
+	hexLower             // of lower case
+)
+
+var hexKinds = func() (t [256]uint8) {
+	for _, c := range "0123456789abcdef" {
+		t[c] = hexAny | hexLower
 	}
-	return true
+	for _, c := range "ABCDEF" {
+		t[c] = hexAny
+	}
+	return t
+}()
+
+// hexKind is what all bytes of s are; some tells whether one is not '0'.
+func hexKind(s string) (kind uint8, some bool) {
+	kind = hexAny | hexLower
+	other := uint8(0)
+	for i := range len(s) {
+		kind &= hexKinds[s[i]]
+		other |= s[i] ^ '0'
+	}
+	return kind, other != 0
 }
 
 // SetAttribute adds an attribute; of a name that is there the last value wins. More than MaxAttributes is a *FieldError.

@@ -15,7 +15,7 @@ import (
 // single is the last field of an AnyValue, which is the one that counts.
 func single(data []byte) (last field, ok bool, err error) {
 	for len(data) > 0 {
-		if last, data, err = next(data); err != nil {
+		if data, err = last.read(data); err != nil {
 			return last, false, err
 		}
 		ok = true
@@ -29,6 +29,11 @@ func anyValue(data []byte) (v logrec.Value, ok bool, err error) {
 	if err != nil || !ok {
 		return v, false, err
 	}
+	return valueOf(f)
+}
+
+// valueOf is the value of an AnyValue's field; ok is false for one that is not known.
+func valueOf(f field) (v logrec.Value, ok bool, err error) {
 	switch {
 	case f.tag == 1 && f.wire == wireBytes:
 		return logrec.Value{Kind: logrec.TextValue, Text: text(f.data)}, true, nil

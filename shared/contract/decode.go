@@ -136,14 +136,14 @@ func (b *Batch) DecodeOTLP(value []byte) error {
 
 func each(b []byte, f func(field) error) error {
 	for len(b) > 0 {
-		fd, rest, err := next(b)
-		if err != nil {
+		var fd field
+		var err error
+		if b, err = fd.read(b); err != nil {
 			return err
 		}
 		if err := f(fd); err != nil {
 			return err
 		}
-		b = rest
 	}
 	return nil
 }
@@ -231,9 +231,9 @@ func (d *otlpDecoder) scopeLogs(data []byte) error {
 	if err != nil {
 		return err
 	}
+	var f field
 	for len(data) > 0 {
-		f, rest, err := next(data)
-		if err != nil {
+		if data, err = f.read(data); err != nil {
 			return err
 		}
 		if f.tag == 2 && f.wire == wireBytes {
@@ -241,7 +241,6 @@ func (d *otlpDecoder) scopeLogs(data []byte) error {
 				return err
 			}
 		}
-		data = rest
 	}
 	return nil
 }
@@ -317,9 +316,9 @@ func (d *otlpDecoder) attributes(fields []field) (refused, err error) {
 func (d *otlpDecoder) fields(data []byte, r *logrec.Record) (refused, err error) {
 	var body []byte
 	d.own = d.own[:0]
+	var f field
 	for len(data) > 0 {
-		var f field
-		if f, data, err = next(data); err != nil {
+		if data, err = f.read(data); err != nil {
 			return nil, err
 		}
 		var no error
@@ -427,9 +426,9 @@ func isValidJSON(s string) bool { return json.Valid(unsafe.Slice(unsafe.StringDa
 
 // keyValue reads a KeyValue; value is an encoded AnyValue.
 func keyValue(data []byte) (key string, value []byte, err error) {
+	var f field
 	for len(data) > 0 {
-		var f field
-		if f, data, err = next(data); err != nil {
+		if data, err = f.read(data); err != nil {
 			return "", nil, err
 		}
 		switch {
@@ -448,16 +447,16 @@ func (d *otlpDecoder) body(data []byte, r *logrec.Record) (refused, err error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	if f.tag == 6 { // kvlist_value
+	switch {
+	case f.tag == 1 && f.wire == wireBytes:
+		r.Message = text(f.data)
+		return nil, nil
+	case f.tag == 6: // kvlist_value
 		return d.bodyMap(f.data)
 	}
-	v, _, err := anyValue(data)
+	v, _, err := valueOf(f)
 	if err != nil {
 		return nil, err
-	}
-	if v.Kind == logrec.TextValue {
-		r.Message = v.Text
-		return nil, nil
 	}
 	return r.Set("message", v), nil
 }

@@ -24,40 +24,41 @@ type field struct {
 	data []byte
 }
 
-// next reads the field at the beginning of b and returns what follows.
-func next(b []byte) (f field, rest []byte, err error) {
+// read makes f the field at the beginning of b and returns what follows.
+func (f *field) read(b []byte) (rest []byte, err error) {
 	key, n := uvarint(b)
 	if n <= 0 || key>>3 == 0 || key>>3 > math.MaxInt32 {
-		return f, nil, errWire
+		return nil, errWire
 	}
-	f.tag, f.wire, b = uint32(key>>3), uint8(key&7), b[n:]
+	*f, b = field{tag: uint32(key >> 3), wire: uint8(key & 7)}, b[n:]
 	switch f.wire {
-	case wireVarint:
-		if f.num, n = uvarint(b); n <= 0 {
-			return f, nil, errWire
-		}
-		return f, b[n:], nil
-	case wireFixed64:
-		if len(b) < 8 {
-			return f, nil, errWire
-		}
-		f.num = binary.LittleEndian.Uint64(b)
-		return f, b[8:], nil
-	case wireFixed32:
-		if len(b) < 4 {
-			return f, nil, errWire
-		}
-		f.num = uint64(binary.LittleEndian.Uint32(b))
-		return f, b[4:], nil
 	case wireBytes:
 		size, n := uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
-			return f, nil, errWire
+			return nil, errWire
 		}
-		f.data = b[n : n+int(size)]
-		return f, b[n+int(size):], nil
+		end := n + int(size)
+		f.data = b[n:end]
+		return b[end:], nil
+	case wireVarint:
+		if f.num, n = uvarint(b); n <= 0 {
+			return nil, errWire
+		}
+		return b[n:], nil
+	case wireFixed64:
+		if len(b) < 8 {
+			return nil, errWire
+		}
+		f.num = binary.LittleEndian.Uint64(b)
+		return b[8:], nil
+	case wireFixed32:
+		if len(b) < 4 {
+			return nil, errWire
+		}
+		f.num = uint64(binary.LittleEndian.Uint32(b))
+		return b[4:], nil
 	}
-	return f, nil, errWire
+	return nil, errWire
 }
 
 // uvarint is binary.Uvarint; most are a byte.

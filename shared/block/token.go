@@ -3,6 +3,7 @@ package block
 import (
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -32,27 +33,54 @@ var lowered = func() (t [256]byte) {
 	return t
 }()
 
+// each calls f with a token where it stands when it is lower-case ASCII already, as most are, else with a lowered copy.
 func (t *tokenizer) each(s string, f func([]byte)) {
-	t.buf = t.buf[:0]
 	for i := 0; i < len(s); {
-		switch c := lowered[s[i]]; c {
-		case 0:
-			t.flush(f)
+		c := lowered[s[i]]
+		if c == 0 {
 			i++
-		case 1:
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				t.buf = utf8.AppendRune(t.buf, unicode.ToLower(r))
-			} else {
-				t.flush(f)
+			continue
+		}
+		start := i
+		for c > 1 && c == s[i] {
+			if i++; i == len(s) {
+				c = 0
+				break
 			}
-			i += size
-		default:
-			t.buf = append(t.buf, c)
-			i++
+			c = lowered[s[i]]
+		}
+		if c != 0 {
+			i = t.copied(s, start, i, f)
+		} else {
+			f(cut(unsafe.Slice(unsafe.StringData(s[start:i]), i-start)))
 		}
 	}
+}
+
+// copied goes on with a token that begins at start and is lower-case ASCII up to i; it returns the place behind the token. A rune that is no part
+// of a word ends it.
+func (t *tokenizer) copied(s string, start, i int, f func([]byte)) int {
+	t.buf = append(t.buf[:0], s[start:i]...)
+	for i < len(s) {
+		c := lowered[s[i]]
+		if c == 0 {
+			break
+		}
+		size := 1
+		if c == 1 {
+			var r rune
+			if r, size = utf8.DecodeRuneInString(s[i:]); !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				i += size
+				break
+			}
+			t.buf = utf8.AppendRune(t.buf, unicode.ToLower(r))
+		} else {
+			t.buf = append(t.buf, c)
+		}
+		i += size
+	}
 	t.flush(f)
+	return i
 }
 
 func (t *tokenizer) flush(f func([]byte)) {

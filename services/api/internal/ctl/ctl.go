@@ -87,7 +87,7 @@ func (t *tool) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "logmillctl",
 		Short: "Logmill on the command line: rules as code, alerts, search",
-		Long: `logmillctl checks, tests and applies alert rules that are kept as files, works with alerts and silences, and searches logs.
+		Long: `logmillctl checks, tests and applies alert rules that are kept as files, works with alerts and silences, and searches, counts, watches and exports logs.
 
 The api is at --url or LOGMILL_URL. Output is for people on -o table; -o json is one JSON object a line; -o raw is the text of log lines alone,
 elsewhere the api's answer as it came. Exit codes: logmillctl help exit-codes. Moments: logmillctl help times.`,
@@ -104,7 +104,7 @@ elsewhere the api's answer as it came. Exit codes: logmillctl help exit-codes. M
 	f.BoolVar(&t.local, "local", false, "times of tables in the local time zone instead of UTC")
 	complete(root, "output", outputs)
 	complete(root, "colour", colours)
-	root.AddCommand(t.search(), t.trace(), t.alerts(), t.silences(), t.rules(), t.tokens(), exitHelp(), timesHelp())
+	root.AddCommand(t.search(), t.trace(), t.stats(), t.tail(), t.context(), t.export(), t.alerts(), t.silences(), t.rules(), t.tokens(), exitHelp(), timesHelp())
 	return root
 }
 

@@ -26,6 +26,7 @@ type explain struct {
 	Indexed    int            `json:"indexed"`
 	Considered int            `json:"considered"`
 	Pruned     map[string]int `json:"pruned"`
+	Summed     int            `json:"summed"`
 	Read       int            `json:"read"`
 	Rows       int64          `json:"rows"`
 	Fetched    int64          `json:"bytes_fetched"`

@@ -80,6 +80,7 @@ var logsPath = []string{"api", "logs"}
 type lineForm struct {
 	bare  bool      // without fields
 	since time.Time // times count from here; zero: times of the clock
+	mark  string    // before the line
 }
 
 func (t *tool) search() *cobra.Command {
@@ -215,7 +216,7 @@ func (t *tool) forPeople(r *logRow, form lineForm) string {
 	if !form.since.IsZero() {
 		at = fmt.Sprintf("%+12.3fms", float64(r.Timestamp.Sub(form.since).Microseconds())/1000)
 	}
-	text := t.screen.Paint(screen.Dim, at) + " " + t.screen.Paint(levelStyle(r.Level), fmt.Sprintf("%-*s", levelWidth, r.Level)) + " " +
+	text := form.mark + t.screen.Paint(screen.Dim, at) + " " + t.screen.Paint(levelStyle(r.Level), fmt.Sprintf("%-*s", levelWidth, r.Level)) + " " +
 		t.screen.Paint(serviceStyle(r.Service), screen.Clean(r.Service, false)) + " " + screen.Clean(r.Message, false)
 	if form.bare {
 		return text

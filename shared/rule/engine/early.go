@@ -27,11 +27,15 @@ func (a *active) sudden() bool { return a.c.Monotone && a.c.Local && a.c.For == 
 // meet gives a group that is new those alerts that may fire at an open tick. All others come when it is closed: of before they would know that
 // there was nothing.
 func (e *Engine) meet(s *series, g *group, t int64) {
-	if g.gen == s.gen {
+	if g.gen == s.gen || g.met == s.gen {
 		return
 	}
+	g.met = s.gen
 	for _, a := range s.users {
-		if a.sudden() && a.c.Threshold > 0 && a.joins(g.labels) && t > a.warm*(a.c.Bucket()/Tick) {
+		switch warm := t > a.warm*(a.c.Bucket()/Tick); {
+		case !warm:
+			g.met = -1 // not yet: ask again
+		case a.sudden() && a.c.Threshold > 0 && a.joins(g.labels):
 			e.instance(a, g.key, g.labels, t)
 		}
 	}

@@ -59,7 +59,7 @@ func (i *instance) collect() {
 
 func (e *Engine) remove(i *instance) {
 	i.r.take(i)
-	i.r.base().gen = -1 // if a record comes, the rule has an alert again
+	i.r.base().gen, i.r.base().met = -1, -1 // if a record comes, the rule has an alert again
 	if i.evidence != nil {
 		i.a.evidence.s.release(i.evidence)
 	}

@@ -30,7 +30,7 @@ type series struct {
 	groups   map[string]*group
 	services map[string]int // groups by their first label, where they have more than one
 	users    []*active      // rules for every group of this series, as their base
-	gen      int            // one more at each change of users
+	gen      int32          // one more at each change of users
 	all      int            // uses that want every group
 	pins     map[string]int // uses that want one service's groups
 }
@@ -49,7 +49,8 @@ type group struct {
 	rings    []*ring    // by series.windows
 	readings []*reading // whose base it is
 	refs     int        // readings and alerts' evidence
-	gen      int        // series.gen when users were last linked
+	gen      int32      // series.gen when users were last linked
+	met      int32      // and when those were that may fire early
 	last     int64      // newest closed tick with records
 	touched  uint64
 }
@@ -70,7 +71,7 @@ func (s *series) find(key string, labels []string) *group {
 	if g := s.groups[key]; g != nil {
 		return g
 	}
-	g := &group{key: key, labels: slices.Clone(labels), gen: -1}
+	g := &group{key: key, labels: slices.Clone(labels), gen: -1, met: -1}
 	s.groups[key] = g
 	if len(labels) > 1 {
 		s.services[labels[0]]++

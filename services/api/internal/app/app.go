@@ -89,6 +89,7 @@ type App struct {
 	kafka    kafka
 	watch    *status.Watch
 	index    *index.Index
+	engine   *search.Engine
 	tail     *tail.Hub
 	windows  *windows.Resident
 	tests    *backtest.Runner
@@ -121,7 +122,8 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	a.index = index.New(st, memory/indexShare)
 	a.windows = windows.New(st, memory/windowShare, time.Now)
 	budget := search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}
-	engine := search.New(a.index, st, search.Config{Budget: budget, Cache: memory - memory/indexShare - memory/windowShare}, time.Now)
+	engine := search.New(a.index, st, search.Config{Budget: budget, Cache: memory - memory/indexShare - memory/windowShare, Windows: minutes(a.windows)}, time.Now)
+	a.engine = engine
 	reg := obs.NewRegistry()
 	a.tail = newTail(cfg.Kafka, reg)
 	gauges(reg, a.index, engine, a.windows)
@@ -165,6 +167,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	wg.Go(func() { a.watch.Run(running) })
 	wg.Go(func() { a.index.Run(running) })
 	wg.Go(func() { a.windows.Run(running) })
+	wg.Go(func() { a.engine.Warm(running) })
 	wg.Go(func() { a.sample(running) })
 	wg.Go(func() { a.prune(running, store.New(a.db)) })
 	a.health.SetReady(true)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,9 +50,12 @@ func sumsOf(route string, q *query.Query) string { return fmt.Sprintf("%s.%x", r
 
 // sumsQuery reads what all three have in common.
 func (p *params) sumsQuery(route string, own ...string) (*query.Query, []query.Hint) {
-	p.only(append(append(own, "limit", "cursor", "explain"), queryNames...)...)
+	p.only(append(append(own, "limit", "cursor", "explain", "source"), queryNames...)...)
 	q, hints := p.filter()
-	q.Explain = p.yes("explain")
+	q.Explain, q.Source = p.yes("explain"), p.c.QueryParam("source")
+	if !slices.Contains([]string{"", search.FromBlocks, search.FromWindows}, q.Source) {
+		p.wrong("source", "%q is neither blocks nor windows", q.Source)
+	}
 	var r rest
 	if len(p.problems) == 0 && p.cursor(sumsOf(route, q), &r) {
 		q.Start, q.End = r.Start, r.End

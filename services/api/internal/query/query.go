@@ -17,9 +17,10 @@ type Query struct {
 	Oldest     bool  // oldest first; else newest first
 	Limit      int
 	Offset     int
-	After      *Key // go on behind this record, in the query's order
-	Count      bool // count all matches, not only those of the page
-	Explain    bool // say how the answer came about
+	After      *Key   // go on behind this record, in the query's order
+	Count      bool   // count all matches, not only those of the page
+	Explain    bool   // say how the answer came about
+	Source     string // of sums: blocks, windows where they can; "" = what is faster
 }
 
 // Fingerprint tells queries with other filters or another order apart: a cursor of one makes no sense to another.

@@ -30,15 +30,12 @@ type Sums struct {
 	Starts     []int64 // ns, where the first step of each begins
 	Start, End int64   // the range, with ends where none were given
 	From       int64
-	Source     string // FromBlocks
+	Source     string // FromBlocks, FromWindows
 	Partial    bool
 	Reason     string
 	Stats      Stats
 	Explain    *Explain
 }
-
-// Where sums come from.
-const FromBlocks = "blocks"
 
 // ErrSteps is a step that is too short for its range.
 var ErrSteps = fmt.Errorf("cuts the range into more than %d points", MaxPoints)
@@ -59,7 +56,7 @@ func (e *Engine) Aggregate(ctx context.Context, q *query.Query, wanted []Wanted)
 		return Sums{}, err
 	}
 	scanned := e.now()
-	if err := s.parts(ctx); err != nil {
+	if err := s.parts(ctx, q); err != nil {
 		return Sums{}, err
 	}
 	w.explain.stage("scan", e.now().Sub(scanned))
@@ -135,20 +132,40 @@ func niceStep(span, points uint64) int64 {
 	return int64((span/points/day + 1) * day)
 }
 
-// parts sums up part after part, from the newest backwards.
-func (s *sums) parts(ctx context.Context) error {
-	s.out.From = s.out.End
-	for s.out.From > s.out.Start {
-		from := s.cut(s.out.From)
-		if err := s.part(ctx, from, s.out.From); err != nil {
+// parts sums up part after part, from the newest backwards; what windows answer is one of them.
+func (s *sums) parts(ctx context.Context, q *query.Query) error {
+	s.out.From, s.out.Source = s.out.End, FromBlocks
+	began := s.e.now()
+	w, err := s.windows(ctx, q)
+	if err != nil {
+		return err
+	}
+	if w != nil {
+		if done, err := s.back(ctx, w.to); err != nil || !done {
 			return err
+		}
+		w.count(s)
+		s.wish(w)
+		s.out.From, s.out.Source = w.from, FromWindows
+		s.explain.stage("windows", s.e.now().Sub(began))
+	}
+	_, err = s.back(ctx, s.out.Start)
+	return err
+}
+
+// back sums up blocks back to a moment; false when the budget is spent before.
+func (s *sums) back(ctx context.Context, to int64) (done bool, err error) {
+	for s.out.From > to {
+		from := max(s.cut(s.out.From), to)
+		if err := s.part(ctx, from, s.out.From); err != nil {
+			return false, err
 		}
 		s.out.From = from
 		if from > s.out.Start && s.spent() {
-			return nil
+			return false, nil
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // cut is where the part that ends at end begins: so that what must be read of it is about partRows a processor. At a whole minute, where it can.
@@ -312,15 +329,7 @@ func (w *summer) group(table int, p pair) *tally.Group {
 	if g := w.groups[table][at]; g != nil {
 		return g
 	}
-	values := make([]tally.Value, len(w.wanted[table].By))
-	for i, f := range w.wanted[table].By {
-		if f.Name == "service" {
-			values[i].Text = w.set.Services[p.service]
-		} else {
-			values[i].Text = p.level.String()
-		}
-	}
-	g := w.tables[table].Group(values)
+	g := groupOf(w.tables[table], w.wanted[table].By, w.set.Services[p.service], p.level)
 	w.groups[table][at] = g
 	return g
 }
@@ -337,7 +346,7 @@ func (w *summer) block(ctx context.Context, b *scan.Block) error {
 		return err
 	}
 	if w.summable && decidable(w.program, b) {
-		sum, err := w.summary(v, b)
+		sum, err := w.e.summary(v, b, w.set.Services)
 		if err != nil && !errors.Is(err, errNoSummary) {
 			return err
 		}
@@ -361,23 +370,8 @@ func (w *summer) block(ctx context.Context, b *scan.Block) error {
 	return nil
 }
 
-func (w *summer) summary(v *view, b *scan.Block) (*summary, error) {
-	value, _, err := w.e.sums.get(v.ctx, cacheKey{block: b.ID, column: summaryKey}, func(context.Context) (any, int, error) {
-		s, err := summarize(v, b, w.set.Services)
-		if err != nil {
-			return nil, 0, err
-		}
-		return s, s.size(), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return value.(*summary), nil
-}
-
 func (s *sums) result(q *query.Query) (Sums, error) {
 	out := s.out
-	out.Source = FromBlocks
 	began := s.e.now()
 	short := ""
 	for i, t := range s.total {

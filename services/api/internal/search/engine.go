@@ -44,6 +44,8 @@ type Budget struct {
 type Config struct {
 	Budget Budget
 	Cache  int64 // bytes of blocks and columns kept in memory
+
+	Windows Windows // nil: sums come from blocks
 }
 
 // Engine answers queries. Safe for concurrent use.
@@ -53,13 +55,17 @@ type Engine struct {
 	budget Budget
 	now    func() time.Time
 	cache  *cache
-	sums   *cache        // summaries of blocks
-	slots  chan struct{} // blocks read at the same time, by all queries
+	sums   *cache // summaries of blocks
+
+	windows Windows
+	wishes  chan wanting  // of summaries; holds one
+	fewRows int64         // of blocks: more, and windows are asked
+	slots   chan struct{} // blocks read at the same time, by all queries
 }
 
 // New makes an engine.
 func New(ix Index, source Source, cfg Config, now func() time.Time) *Engine {
-	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache - cfg.Cache/summaryShare), sums: newCache(cfg.Cache / summaryShare), slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
+	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache - cfg.Cache/summaryShare), sums: newCache(cfg.Cache / summaryShare), windows: cfg.Windows, wishes: make(chan wanting, 1), fewRows: fewRows, slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
 }
 
 // Stats say what an answer cost.

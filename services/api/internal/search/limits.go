@@ -36,4 +36,10 @@ const (
 
 	// summaryShare: of the cache, one part in so many is for summaries: about 1.5 bytes a line.
 	summaryShare = 8
+
+	// settledAfter the end of a minute its windows are taken: they are written two seconds after the blocks.
+	settledAfter = int64(60e9)
+
+	// fewRows are read from blocks, to the line; more, and windows answer, while their blocks are not summed up in memory yet.
+	fewRows = 1 << 20
 )

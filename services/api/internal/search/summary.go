@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"errors"
 
 	"github.com/logmill/logmill/services/api/internal/query"
@@ -191,4 +192,68 @@ func decidable(p *scan.Program, b *scan.Block) bool {
 	}
 	_, ok := decided(p, b, pairs)
 	return ok
+}
+
+// summary is a block's, from memory or made now.
+func (e *Engine) summary(v *view, b *scan.Block, services []string) (*summary, error) {
+	value, _, err := e.sums.get(v.ctx, cacheKey{block: b.ID, column: summaryKey}, func(context.Context) (any, int, error) {
+		s, err := summarize(v, b, services)
+		if err != nil {
+			return nil, 0, err
+		}
+		return s, s.size(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value.(*summary), nil
+}
+
+// wanting is blocks that queries would like to have the summaries of.
+type wanting struct {
+	blocks   []*scan.Block
+	services []string
+}
+
+// wish asks for the summaries of blocks whose lines windows have told: they answer faster, and to the line. It never waits.
+func (s *sums) wish(w *windowed) {
+	var blocks []*scan.Block
+	for _, b := range s.set.Newest {
+		if b.MaxTime >= w.from && b.MinTime < w.to && !s.summarized(b) {
+			blocks = append(blocks, b)
+		}
+	}
+	select {
+	case s.e.wishes <- wanting{blocks, s.set.Services}:
+	default: // it is at work already
+	}
+}
+
+// Warm makes summaries that were wished for, one block at a time, until ctx ends. What it cannot make the next query will say.
+func (e *Engine) Warm(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-e.wishes:
+			for _, b := range w.blocks {
+				if ctx.Err() != nil || e.sums.stats().Bytes > e.sums.budget/10*9 {
+					break
+				}
+				e.warm(ctx, b, w.services)
+			}
+		}
+	}
+}
+
+func (e *Engine) warm(ctx context.Context, b *scan.Block, services []string) {
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-e.slots }()
+	if v, err := e.view(ctx, b, &cost{}); err == nil {
+		_, _ = e.summary(v, b, services) // without one its columns are read, as ever
+	}
 }

@@ -68,6 +68,9 @@ bench-search: build ## measure searches, cold and warm, against their targets; L
 bench-alerts: build ## measure from a line's acknowledgement to its alert on alerts.fired, and 10,000 rules: table and JSON; PROBES=500 RATES="10000 50000" RULES=10000 LINES=1000000 NODES=1
 	cd compose/e2e && go test -count=1 -timeout 60m -run XXX -bench 'BenchmarkAlerts$$' -benchtime 1x .
 
+bench-crowd: build ## measure 20 people's mixed queries, alerts and memory while lines come in; CLIENTS=20 RATE=20000
+	cd compose/e2e && go test -count=1 -timeout 30m -run XXX -bench 'BenchmarkCrowd$$' -benchtime 1x .
+
 migrate: tools-go ## bring the schema of MYSQL_HOST to this version
 	go run ./migrations/cmd/migrate up
 
@@ -107,4 +110,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd

@@ -49,6 +49,9 @@ test-alerts-mutants: build ## show that the comparison can fail: evaluators with
 test-search: ## ask 100,000 random queries and compare with a naive scan
 	cd services/api && SEARCH_ROUNDS=$${SEARCH_ROUNDS:-1000} go test -count=1 -timeout 60m ./internal/scan ./internal/search
 
+test-week: build ## a week of logs through compaction and retention in LENGTH=600 seconds, with searches that are compared; DAYS=7 SEED=1
+	cd compose/e2e && DAYS=$${DAYS:-7} LENGTH=$${LENGTH:-600} BATCH=$${BATCH:-60} go test -count=1 -timeout 60m -v -run TestWeek ./...
+
 test-outage: build ## MySQL away for OUTAGE=120 seconds under load, then the broker
 	cd compose/e2e && OUTAGE=$${OUTAGE:-120} go test -count=1 -timeout 30m -v -run TestOutage ./...
 
@@ -110,4 +113,4 @@ fmt: ## format all Go code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd
+.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-week test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd

@@ -394,6 +394,25 @@ func (s *Stack) Kill(name string) error {
 	return nil
 }
 
+// Stop ends a service as operators do, with SIGTERM; an error unless it ends by itself, and well.
+func (s *Stack) Stop(name string) error {
+	s.mu.Lock()
+	p := s.procs[name]
+	s.mu.Unlock()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stopping %s: %w", name, err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(readyTimeout):
+		return fmt.Errorf("%s does not stop", name)
+	}
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("%s stopped with %s", name, p.cmd.ProcessState)
+	}
+	return nil
+}
+
 // Restart starts a service that ended.
 func (s *Stack) Restart(name string) error {
 	s.mu.Lock()

@@ -8,10 +8,17 @@ import (
 	"time"
 )
 
-// retiredFor is a minute for those who live at ordinary speed.
+// retiredFor is a minute, or LOGMILL_TEST_RETIRED, for those who live at ordinary speed.
 func retiredFor() time.Duration {
 	_, _, speed := testClock()
-	return time.Duration(speed) * time.Minute
+	ordinary := time.Minute
+	if v := os.Getenv("LOGMILL_TEST_RETIRED"); v != "" {
+		var err error
+		if ordinary, err = time.ParseDuration(v); err != nil {
+			panic(fmt.Sprintf("LOGMILL_TEST_RETIRED: %v", err))
+		}
+	}
+	return time.Duration(speed) * ordinary
 }
 
 func testClock() (wall, event, speed int64) {

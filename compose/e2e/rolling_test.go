@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,10 +24,10 @@ func TestRollingRestart(t *testing.T) {
 	s := stack.New(t, 1)
 	services := map[string]string{"collector": "COLLECTOR_PORT", "processor": "PROCESSOR_PORT", "alert-evaluator": "ALERT_EVALUATOR_PORT", "api": "API_PORT"}
 	order := []string{"processor", "alert-evaluator", "api", "collector"}
-	for _, kind := range slices.Backward(order) {
+	for _, kind := range order {
 		for i := range 2 {
 			name := fmt.Sprintf("%s-%d", kind, i+1)
-			s.Start(name, kind, fmt.Sprintf("%s=%d", services[kind], s.Port(name)), "KAFKA_SESSION_TIMEOUT="+session.String())
+			s.Start(name, kind, fmt.Sprintf("%s=%d", services[kind], s.Port(name)), "KAFKA_SESSION_TIMEOUT="+gone.String())
 			s.AwaitReady(name)
 		}
 	}

@@ -30,6 +30,7 @@ const (
 	askers       = 2
 	retiredFor   = 6 * time.Second // how long removed blocks stay readable, by this machine's clock
 	clockSlack   = time.Second     // by which the processors' clocks may differ from ours, by this machine's clock
+	gone         = 3 * time.Second // a consumer that is silent for so long is replaced
 	fileGrowth   = 32 << 10        // KiB: InnoDB makes a file larger by 4 MiB at once, and there are two a day
 )
 
@@ -106,7 +107,7 @@ func (r *trial) start(processor string, env ...string) {
 	s.Start("collector", "collector", fmt.Sprintf("COLLECTOR_PORT=%d", s.Port("collector")))
 	s.Start("api", "api", fmt.Sprintf("API_PORT=%d", s.Port("api")))
 	for _, n := range []string{"processor-1", "processor-2"} {
-		s.Start(n, processor, append(env, fmt.Sprintf("PROCESSOR_PORT=%d", s.Port(n)), "KAFKA_SESSION_TIMEOUT="+session.String())...)
+		s.Start(n, processor, append(env, fmt.Sprintf("PROCESSOR_PORT=%d", s.Port(n)), "KAFKA_SESSION_TIMEOUT="+gone.String())...)
 	}
 	for _, n := range []string{"collector", "api", "processor-1", "processor-2"} {
 		s.AwaitReady(n)

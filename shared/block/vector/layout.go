@@ -48,7 +48,7 @@ type chunk struct {
 	optional, json bool
 	codec          int
 	dictAt, dataAt int64 // offsets in the file; dictAt 0 = no dictionary
-	raw            int64 // bytes of its pages, uncompressed
+	raw, encoded   int64 // bytes of its pages, before and after compression
 	values         int64
 }
 
@@ -237,6 +237,8 @@ func (r *reader) metadata(c *chunk) {
 			c.values = r.int()
 		case 6:
 			c.raw = r.int()
+		case 7:
+			c.encoded = r.int()
 		case 9:
 			c.dataAt = r.int()
 		case 11:
@@ -251,7 +253,7 @@ func (c *chunk) check(rows, size int) error {
 	switch {
 	case c.codec != codecNone && c.codec != codecZstd:
 		return damaged("codec %d", c.codec)
-	case c.raw < 0 || c.raw > maxColumnBytes || c.values != int64(rows):
+	case c.raw < 0 || c.raw > maxColumnBytes || c.encoded < 0 || c.encoded > int64(size) || c.values != int64(rows):
 		return damaged("%d bytes and %d values", c.raw, c.values)
 	case c.dataAt <= 0 || c.dataAt >= int64(size) || c.dictAt < 0 || c.dictAt >= int64(size):
 		return damaged("pages at %d and %d of %d", c.dictAt, c.dataAt, size)
@@ -275,6 +277,14 @@ func (l *Layout) chunk(name string) *chunk {
 		return c
 	}
 	return l.chunks[evalDelay]
+}
+
+// EncodedBytes is what the column's pages take in the block; 0 for an absent one.
+func (l *Layout) EncodedBytes(name string) int {
+	if c := l.chunk(name); c != nil {
+		return int(c.encoded)
+	}
+	return 0
 }
 
 // RawBytes is what the column's pages take uncompressed; 0 for an absent one.

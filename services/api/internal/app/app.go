@@ -142,7 +142,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 

@@ -104,7 +104,7 @@ elsewhere the api's answer as it came. Exit codes: logmillctl help exit-codes. M
 	f.BoolVar(&t.local, "local", false, "times of tables in the local time zone instead of UTC")
 	complete(root, "output", outputs)
 	complete(root, "colour", colours)
-	root.AddCommand(t.search(), t.trace(), t.stats(), t.tail(), t.context(), t.export(), t.alerts(), t.silences(), t.rules(), t.tokens(), exitHelp(), timesHelp())
+	root.AddCommand(t.search(), t.trace(), t.stats(), t.tail(), t.context(), t.export(), t.alerts(), t.silences(), t.rules(), t.storage(), t.tokens(), exitHelp(), timesHelp())
 	return root
 }
 

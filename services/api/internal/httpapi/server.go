@@ -58,6 +58,8 @@ type Deps struct {
 	Tail      Tail
 	Windows   Windows
 	Resident  Resident
+	Storage   Storage
+	Keeping   Keeping
 	Rules     Rules
 	Alerts    Alerts
 	Silences  Silences
@@ -113,6 +115,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/logs/facets", s.facets, m.bounded)
 	e.GET("/api/metrics", s.metrics)
 	e.GET("/api/services", s.services)
+	e.GET("/api/storage", s.storage)
 	e.GET("/api/health", s.health)
 	e.POST("/api/alert-rules", s.createRule)
 	e.GET("/api/alert-rules", s.listRules)

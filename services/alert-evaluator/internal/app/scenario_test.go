@@ -83,11 +83,11 @@ func (l *timeline) settled(end time.Time) []*contract.AlertEvent {
 	w.done(last, func() {})
 	var told int
 	require.Eventually(w.t, func() bool {
-		var waiting int
-		require.NoError(w.t, w.db.Text.QueryRow(`SELECT COALESCE(SUM(sent = 0), 0), COALESCE(SUM(sent = 1), 0) FROM alert_outbox`).Scan(&waiting, &told))
 		// Withheld, still firing and not yet told: that is what catching up has to do.
 		var owed int
 		require.NoError(w.t, w.db.Text.QueryRow(`SELECT COUNT(*) FROM alert_instance i WHERE i.ends_ns = 0 AND NOT EXISTS (SELECT 1 FROM alert_outbox o WHERE o.fingerprint = i.fingerprint AND o.sent = 1)`).Scan(&owed))
+		var waiting int // counted last: what was owed may just have been told
+		require.NoError(w.t, w.db.Text.QueryRow(`SELECT COALESCE(SUM(sent = 0), 0), COALESCE(SUM(sent = 1), 0) FROM alert_outbox`).Scan(&waiting, &told))
 		return waiting == 0 && owed == 0
 	}, 2*time.Minute, 100*time.Millisecond)
 	return w.fired(contract.TopicAlerts, func(es []*contract.AlertEvent) bool { return len(es) >= told })

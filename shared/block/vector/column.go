@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/bits"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -48,6 +49,26 @@ type Texts struct {
 	Offsets []uint32 // where text i begins; one more than texts. nil: ids of Width bytes
 	Gap     int      // bytes between a text and the next
 	Width   int
+
+	learned *learned
+}
+
+// learned is what searches have found out about the bytes of texts: a bit a byte.
+type learned struct{ asked, absent [4]atomic.Uint64 }
+
+// Lacks tells whether a byte is in none of the texts. The first question after a byte looks through all of them.
+func (t *Texts) Lacks(c byte) bool {
+	if t.learned == nil {
+		return bytes.IndexByte(t.Data, c) < 0
+	}
+	word, bit := c>>6, uint64(1)<<(c&63)
+	if t.learned.asked[word].Load()&bit == 0 {
+		if bytes.IndexByte(t.Data, c) < 0 {
+			t.learned.absent[word].Or(bit)
+		}
+		t.learned.asked[word].Or(bit) // after the answer
+	}
+	return t.learned.absent[word].Load()&bit != 0
 }
 
 // Len is how many there are.
@@ -298,7 +319,7 @@ func deltaLength(body []byte, n int) (Texts, error) {
 		}
 		offsets[i+1] = uint32(at)
 	}
-	return Texts{Data: rest[:at], Offsets: offsets}, nil
+	return Texts{Data: rest[:at], Offsets: offsets, learned: &learned{}}, nil
 }
 
 // plainTexts reads texts with a length of four bytes before each.

@@ -39,7 +39,9 @@ const (
 	settleTime    = 2 * time.Second
 	storedTimeout = 10 * time.Minute
 	mergedTimeout = 10 * time.Minute
-	mergedQuiet   = 25 * time.Second // no change for so long: a look each five seconds, a step of a few that is followed by three times as much rest, ten for neighbours that come slowly
+	mergedQuiet   = 15 * time.Second // no change for so long: neighbours that come slowly are waited for ten seconds, with a look each five
+	mergedSmall   = 6                // small blocks of a partition that may stay: the two newest, and fewer than are worth a step
+	mergedBusy    = time.Minute      // no change for so long although there is more to do: a step on a busy machine, and fifteen times as much rest
 )
 
 // Merging is the environment that makes the processor merge blocks at once.
@@ -172,7 +174,14 @@ func (r *Rig) AwaitMerged() error {
 		}
 		if seq != last {
 			last, since = seq, time.Now()
-		} else if time.Since(since) >= mergedQuiet {
+			continue
+		}
+		var most int
+		err := r.DB.QueryRow(`SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) n FROM block WHERE retired_seq IS NULL AND row_count < 32768 GROUP BY stream_id, part) small`).Scan(&most)
+		if err != nil {
+			return err
+		}
+		if quiet := time.Since(since); quiet >= mergedBusy || quiet >= mergedQuiet && most <= mergedSmall {
 			return nil
 		}
 	}

@@ -170,7 +170,11 @@ func searchID(t *vector.Texts, id string, found func(i int)) {
 }
 
 // searchFor looks for one needle in all texts as if they were one, and asks those in which it is.
-func searchFor(t *vector.Texts, n *needle, s searcher, found func(i int)) {
+func searchFor(t *vector.Texts, given *needle, s searcher, found func(i int)) {
+	n := given.tuned(t.Data)
+	if n.up != n.lo && t.Lacks(n.up) {
+		n.up = n.lo // one case to search for
+	}
 	text := 0
 	for at := 0; ; {
 		if at = n.index(t.Data, at); at < 0 {

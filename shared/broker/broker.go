@@ -48,21 +48,21 @@ func Start(cfg Config) (*Broker, error) {
 	if _, err := rand.Read(id); err != nil {
 		return nil, fmt.Errorf("choosing a cluster id: %w", err)
 	}
+	listener := guardListener{wrap: cfg.Wrap, inside: make(chan net.Conn), open: make(chan struct{})}
+	defer close(listener.open)
 	opts := []kfake.Opt{
 		kfake.Ports(cfg.Port), // one port: one broker
 		// A wiped folder is another cluster: offsets stored in MySQL must not be taken for its own. A stored id wins over this one.
 		kfake.ClusterID("dev-" + hex.EncodeToString(id)),
 		kfake.BrokerConfigs(map[string]string{
 			"message.max.bytes":         strconv.Itoa(maxMessageBytes),
-			"offsets.retention.minutes": strconv.Itoa(offsetsRetention), // to kfake all groups are empty, and their offsets would be forgotten after a week
+			"log.cleaner.backoff.ms":    strconv.Itoa(offsetsRetention * 60_000), // its compaction loses what transactions wrote: compact.go does it
+			"offsets.retention.minutes": strconv.Itoa(offsetsRetention),          // to kfake all groups are empty, and their offsets would be forgotten after a week
 		}),
 		kfake.WithLogger(kfake.BasicLogger(os.Stderr, kfake.LogLevelWarn)),
-		kfake.ListenFn(func(network, address string) (net.Listener, error) {
-			l, err := net.Listen(network, address)
-			if err != nil {
-				return nil, err
-			}
-			return guardListener{l, cfg.Wrap}, nil
+		kfake.ListenFn(func(network, address string) (_ net.Listener, err error) {
+			listener.Listener, err = net.Listen(network, address)
+			return listener, err
 		}),
 	}
 	if cfg.Dir != "" {
@@ -73,7 +73,11 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, fmt.Errorf("starting the development broker: %w", err)
 	}
 	b := &Broker{cluster: cluster, groups: newCoordinator(), stop: make(chan struct{}), stopped: make(chan struct{})}
-	if err := b.removeStaleWindows(cfg.Dir); err != nil {
+	clean, err := b.removeStaleWindows(cfg.Dir)
+	if err == nil && cfg.Dir != "" {
+		err = b.tidy(listener.dial, clean)
+	}
+	if err != nil {
 		cluster.Close()
 		return nil, err
 	}
@@ -83,15 +87,19 @@ func Start(cfg Config) (*Broker, error) {
 }
 
 // removeStaleWindows deletes the producers' sequence numbers of the last clean stop, which are loaded by now: after a later
-// kill -9 they would be loaded again, be wrong, and end every living idempotent producer for good.
-func (b *Broker) removeStaleWindows(dir string) error {
+// kill -9 they would be loaded again, be wrong, and end every living idempotent producer for good. clean: there were any.
+func (b *Broker) removeStaleWindows(dir string) (clean bool, err error) {
 	if dir == "" {
-		return nil
+		return false, nil
 	}
-	if err := os.Remove(filepath.Join(dir, staleWindowsFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing old sequence numbers: %w", err)
+	err = os.Remove(filepath.Join(dir, staleWindowsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("removing old sequence numbers: %w", err)
+	}
+	return true, nil
 }
 
 // retain deletes what topics' retention.bytes allows. The last batch of a partition always stays: an emptied partition would

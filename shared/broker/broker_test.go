@@ -54,16 +54,22 @@ func child(t *testing.T, dir string, port int) (*exec.Cmd, string) {
 	return cmd, addr
 }
 
+func portOf(t *testing.T, addr string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	return n
+}
+
 func TestKillKeepsWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	cmd, addr := child(t, dir, 0)
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	n, err := strconv.Atoi(port)
-	require.NoError(t, err)
+	n := portOf(t, addr)
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic("t"))
 	require.NoError(t, err)
 	defer client.Close()

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -13,12 +14,31 @@ const maxFrame = 64 << 20
 var errNotKafka = errors.New("not a Kafka request")
 
 // guardListener lets only well-formed requests through to kfake: an HTTP request on its port would cost 1.2 GB or the process.
+// Until it is open, only our own connections come in.
 type guardListener struct {
 	net.Listener
-	wrap func(net.Conn) net.Conn
+	wrap   func(net.Conn) net.Conn
+	inside chan net.Conn
+	open   chan struct{}
+}
+
+// dial is a connection of our own.
+func (l guardListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.inside <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (l guardListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.inside:
+		return c, nil
+	case <-l.open:
+	}
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

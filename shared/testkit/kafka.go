@@ -62,7 +62,30 @@ func ensureTopics(t testing.TB, cfg config.Kafka) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := BusClient(t, cfg).EnsureTopics(ctx, contract.Topics(cfg.Partitions, cfg.Embedded)); err != nil {
+	client, specs := BusClient(t, cfg), contract.Topics(cfg.Partitions, cfg.Embedded)
+	if err := client.EnsureTopics(ctx, specs); err != nil {
 		t.Fatalf("making topics: %v", err)
+	}
+	for _, s := range specs {
+		awaitTopic(ctx, t, client, s.Name)
+	}
+}
+
+// awaitTopic waits until the broker knows a topic that it has made: one that is busy answers before it does.
+func awaitTopic(ctx context.Context, t testing.TB, client *bus.Client, topic string) {
+	t.Helper()
+	for {
+		_, _, _, err := client.Identity(ctx, topic)
+		if err == nil {
+			_, err = client.EndOffsets(ctx, topic)
+		}
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waiting for topic %s: %v", topic, err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }

@@ -48,7 +48,17 @@ func TestParquetHasEverything(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rows, len(all))
 	for i := range all {
-		require.Equal(t, rowOf(&all[i]), rows[i])
+		r, got := all[i].Record, rows[i]
+		require.Equal(t, []any{all[i].Key.ID.String(), r.Timestamp, r.Observed, r.Level.String(), r.Service, r.Message, r.TraceID, r.SpanID, r.UserID, r.RequestMethod, r.RequestPath, r.ResponseStatus, r.Team, r.Env, r.Host, r.PatternID},
+			[]any{got.ID, got.Timestamp, got.Observed, got.Level, got.Service, got.Message, got.TraceID, got.SpanID, got.UserID, got.RequestMethod, got.RequestPath, got.ResponseStatus, got.Team, got.Env, got.Host, got.PatternID})
+		require.Equal(t, r.HasResponseTime, got.ResponseTimeMS != nil)
+		if r.HasResponseTime {
+			require.InDelta(t, r.ResponseTimeMS, *got.ResponseTimeMS, 0)
+		}
+		require.Len(t, got.Attributes, len(r.Attributes))
+		for _, a := range r.Attributes {
+			require.Equal(t, a.Value, got.Attributes[a.Key])
+		}
 	}
 	f, err := parquet.OpenFile(bytes.NewReader(raw), int64(len(raw)))
 	require.NoError(t, err)

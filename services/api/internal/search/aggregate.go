@@ -66,8 +66,9 @@ func (e *Engine) Aggregate(ctx context.Context, q *query.Query, wanted []Wanted)
 // span is the range, from the first line to the last where it is open.
 func (w *walk) span() (start, end int64) {
 	start, end = w.start, w.end
-	if len(w.set.Newest) == 0 {
-		return start, start
+	if len(w.set.Newest) == 0 { // nothing is nowhere, but an answer has a range
+		at := w.began.UnixNano()
+		return at, at
 	}
 	if start == math.MinInt64 {
 		start = min(end, w.set.Oldest[0].MinTime)

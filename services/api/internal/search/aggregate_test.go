@@ -9,9 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/services/api/internal/index"
 	"github.com/logmill/logmill/services/api/internal/naive"
 	"github.com/logmill/logmill/services/api/internal/query"
+	"github.com/logmill/logmill/services/api/internal/scan"
 	"github.com/logmill/logmill/services/api/internal/tally"
+	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/logrec"
 )
 
 func printed(values []tally.Value) (key string) {
@@ -94,7 +98,7 @@ func linesOf(hits []Hit, from, to int64) (out naive.Lines) {
 func TestSumsEqualNaiveSums(t *testing.T) {
 	t.Parallel()
 	summed, parts := 0, 0
-	for seed := range rounds(16) {
+	for seed := range rounds(40) {
 		r := naive.NewRandom(uint64(seed) + 5000)
 		spread := int64(5000)
 		if seed%2 == 0 {
@@ -220,4 +224,37 @@ func TestATimeLimitBetweenParts(t *testing.T) {
 		q.End = sums.From
 	}
 	t.Fatal("no end")
+}
+
+// TestAMinuteHasItsFirstMomentAndNotTheNextOnes, in summaries as in columns.
+func TestAMinuteHasItsFirstMomentAndNotTheNextOnes(t *testing.T) {
+	t.Parallel()
+	w := &world{set: &index.Set{}, data: map[uint64][]byte{}, filters: map[uint64][]byte{}}
+	builder, err := block.NewBuilder(block.Options{})
+	require.NoError(t, err)
+	var recs []logrec.Record
+	for i := range int64(5) {
+		for _, off := range []int64{-1, 0, 1} {
+			recs = append(recs, logrec.Record{Timestamp: 100*minute + i*minute + off, Level: logrec.LevelInfo, Service: "s", Message: "m", SrcRow: int32(3*i + off + 1)})
+		}
+	}
+	blk, err := builder.Build(recs)
+	require.NoError(t, err)
+	w.data[1] = blk.Data
+	b := &scan.Block{ID: 1, Stream: 1, Rows: blk.Meta.Rows, Bytes: len(blk.Data), MinTime: blk.Meta.MinTime, MaxTime: blk.Meta.MaxTime, LevelMask: blk.Meta.LevelMask, Checksum: blk.Meta.Checksum, Services: w.places([]string{"s"})}
+	w.set.Newest, w.set.Oldest = []*scan.Block{b}, []*scan.Block{b}
+	e, q := w.engine(ample, 1<<20), all(0)
+	q.Explain = true
+	for range 2 {
+		for _, step := range []int64{minute, minute / 2} {
+			sums, err := e.Aggregate(t.Context(), q, []Wanted{{Step: step, Limit: 1}})
+			require.NoError(t, err)
+			require.Equal(t, step == minute, sums.Explain.Summed == 1)
+			counts := map[int64]int64{}
+			for i, p := range sums.Tables[0].Groups[0].Points {
+				counts[floor(sums.Starts[0]+int64(i)*step, minute)] += p.Count
+			}
+			require.Equal(t, map[int64]int64{99 * minute: 1, 100 * minute: 3, 101 * minute: 3, 102 * minute: 3, 103 * minute: 3, 104 * minute: 2}, counts)
+		}
+	}
 }

@@ -194,3 +194,18 @@ func TestATailEndsWithTheAPI(t *testing.T) {
 	require.Equal(t, "problem", next().name)
 	require.Equal(t, "end", next().name)
 }
+
+// TestOneCallersTails: nobody takes all places.
+func TestOneCallersTails(t *testing.T) {
+	t.Parallel()
+	base, _ := api(t)
+	for range 100 {
+		resp, err := http.Get(base + "/api/logs/tail?lines=0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		require.Equal(t, 200, resp.StatusCode)
+	}
+	code, h, _ := call(t, "GET", base+"/api/logs/tail", "")
+	require.Equal(t, http.StatusTooManyRequests, code)
+	require.NotEmpty(t, h.Get("Retry-After"))
+}

@@ -29,6 +29,7 @@ type Budgets struct {
 type metered struct {
 	Searcher
 	Budgets
+	tails   *quota.Quota
 	log     zerolog.Logger
 	now     func() time.Time
 	refused *prometheus.CounterVec
@@ -39,7 +40,7 @@ type metered struct {
 }
 
 func newMetered(s Searcher, b Budgets, reg prometheus.Registerer, log zerolog.Logger, now func() time.Time) *metered {
-	m := &metered{Searcher: s, Budgets: b, log: log, now: now,
+	m := &metered{Searcher: s, Budgets: b, log: log, now: now, tails: quota.New(quota.Config{AtOnce: tailsOfOne}, now),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "logmill_api_refused_queries_total", Help: "queries that were answered with 429, by why: at_once, budget"}, []string{"reason"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "logmill_api_query_seconds", Help: "how long requests for lines took, by route", Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 60}}, []string{"route"}),
 		rows:    prometheus.NewCounter(prometheus.CounterOpts{Name: "logmill_api_query_rows_total", Help: "rows of the blocks that queries read"}),
@@ -82,6 +83,19 @@ func (m *metered) bounded(next echo.HandlerFunc) echo.HandlerFunc {
 		}()
 		ctx := context.WithValue(r.Context(), useKey{}, u)
 		c.SetRequest(r.WithContext(context.WithValue(ctx, routeKey{}, c.Path()+" "+callerOf(r))))
+		return next(c)
+	}
+}
+
+// watching lets a tail in when its caller has not too many already.
+func (m *metered) watching(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		leave, why, err := m.tails.Enter(callerOf(c.Request()))
+		if err != nil {
+			m.refused.WithLabelValues(why).Inc()
+			return err
+		}
+		defer leave(0)
 		return next(c)
 	}
 }

@@ -46,6 +46,7 @@ const (
 	heartbeatEvery   = 10 * time.Second // below what proxies cut off at
 	stuckAfter       = 15 * time.Second // a client that takes nothing for so long is gone, as far as we can tell
 	connectWithin    = 5 * time.Second  // of Kafka, before the lines that are stored are shown all the same
+	tailsOfOne       = 100              // that one caller may have open: half of all
 	tailAgain        = 30 * time.Second // when all places are taken
 	flushBytes       = 64 << 10         // written at once
 )

@@ -109,7 +109,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/logs/trace/:traceID", s.trace, m.bounded)
 	e.GET("/api/logs/context", s.context, m.bounded)
 	e.GET("/api/logs/export", s.export, m.bounded)
-	e.GET("/api/logs/tail", s.tail)
+	e.GET("/api/logs/tail", s.tail, m.watching)
 	e.GET("/api/logs/stats", s.stats, m.bounded)
 	e.GET("/api/logs/histogram", s.histogram, m.bounded)
 	e.GET("/api/logs/facets", s.facets, m.bounded)

@@ -30,6 +30,7 @@ import (
 var rare = []string{
 	"logmill_collector_batches_failed_total", "logmill_processor_epoch_losses_total", "logmill_evaluator_repeats_total", "logmill_evaluator_gaps_total",
 	"logmill_evaluator_gaps_filled_total", "logmill_evaluator_damaged_total",
+	"logmill_processor_retired_lines_total",
 }
 
 // prometheus is a real one that scrapes a stack.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -51,6 +52,7 @@ func TestWeek(t *testing.T) {
 	r.settle()
 	require.Eventually(t, func() bool { return r.olderThan(age+24*time.Hour) == 0 }, time.Minute, time.Second, "what is a day over its time is still found")
 	require.Empty(t, r.compareAll())
+	r.countsAreKept()
 	var dropped int
 	require.NoError(t, r.db.Text.QueryRow(`SELECT COUNT(*) FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'block_data' AND PARTITION_NAME < ?`,
 		"p"+time.Now().Add(-age-4*24*time.Hour).UTC().Format("20060102")).Scan(&dropped))
@@ -75,6 +77,7 @@ func TestSearchWhileBlocksAreMerged(t *testing.T) {
 	require.NotZero(t, merged)
 	require.Zero(t, r.partial.Load())
 	r.enough(60)
+	r.damage()
 }
 
 // trial is a running installation and the model of it.
@@ -272,6 +275,45 @@ func (r *trial) enough(questions int) {
 	require.GreaterOrEqual(r.t, int(r.asked.Load()), questions, "too few questions: this run has shown nothing")
 	require.NotZero(r.t, r.found.Load())
 	require.LessOrEqual(r.t, r.partial.Load(), r.asked.Load()/10)
+}
+
+// countsAreKept compares what dashboards count, of the lines that are gone too, with all that was sent.
+func (r *trial) countsAreKept() {
+	r.t.Helper()
+	q := r.everything()
+	var got struct {
+		Total   int  `json:"total_logs"`
+		Partial bool `json:"partial"`
+	}
+	require.Eventually(r.t, func() bool {
+		resp, err := r.s.Client().Get(fmt.Sprintf("%s/api/metrics?start=%d&end=%d&step=24h", r.s.URL("api"), q.Start, q.End))
+		require.NoError(r.t, err)
+		defer func() { _ = resp.Body.Close() }()
+		require.NoError(r.t, json.NewDecoder(resp.Body).Decode(&got))
+		return got.Total >= int(r.acked.Load()) && got.Total <= r.m.Len() // the last batch may not have been answered
+	}, 30*time.Second, 500*time.Millisecond, "lines counted and sent")
+	require.False(r.t, got.Partial)
+}
+
+// damage changes a byte of a stored block: a fresh api leaves it out, and says so.
+func (r *trial) damage() {
+	r.t.Helper()
+	before, err := model.Ask(r.t.Context(), r.s.Client(), r.s.URL("api"), r.everything())
+	require.NoError(r.t, err)
+	var id uint64
+	var rows int
+	require.NoError(r.t, r.db.Text.QueryRow(`SELECT id, row_count FROM block WHERE retired_seq IS NULL ORDER BY row_count DESC LIMIT 1`).Scan(&id, &rows))
+	_, err = r.db.Blob.Exec(`UPDATE block_data SET data = INSERT(data, LENGTH(data) DIV 2, 1, CHAR(ASCII(SUBSTRING(data, LENGTH(data) DIV 2, 1)) ^ 1)) WHERE block_id = ?`, id)
+	require.NoError(r.t, err)
+	require.NoError(r.t, r.s.Kill("api"))
+	require.NoError(r.t, r.s.Restart("api"))
+	r.s.AwaitReady("api")
+	a, err := model.Ask(r.t.Context(), r.s.Client(), r.s.URL("api"), r.everything())
+	require.NoError(r.t, err)
+	require.True(r.t, a.Partial)
+	require.Contains(r.t, a.Reason, fmt.Sprintf("block %d is left out", id))
+	require.Len(r.t, a.Lines, len(before.Lines)-rows)
+	require.Empty(r.t, r.m.Compare(r.everything(), a.Lines, 0, 0, true))
 }
 
 // settle waits until all is stored.

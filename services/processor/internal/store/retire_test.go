@@ -177,6 +177,29 @@ func TestALongReaderHoldsUpADropNotIngest(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestAFullPmaxIsNotSplitBesideIngest: it is said what to run instead, and that works.
+func TestAFullPmaxIsNotSplitBesideIngest(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.put(t, f.acquire(t), day, 100)
+	_, err := f.db.Text.Exec(`UPDATE block SET byte_count = ?`, MaxMoved)
+	require.NoError(t, err)
+	k := NewKeeper(f.db)
+	c, err := k.KeepDays(t.Context(), 20000)
+	require.ErrorIs(t, err, ErrUnsplit)
+	require.Zero(t, c.Below)
+	require.Equal(t, []string{"pmax"}, f.parts(t, "block_filter"))
+	_, statement, ok := strings.Cut(err.Error(), "run \"")
+	require.True(t, ok, err)
+	for _, table := range []string{"block_filter", "block_data"} {
+		_, err = f.db.Text.Exec(strings.Replace(strings.TrimSuffix(statement, `"`), "block_filter", table, 1))
+		require.NoError(t, err)
+	}
+	c, err = k.KeepDays(t.Context(), 20000)
+	require.NoError(t, err)
+	require.Equal(t, DayChange{Below: 20000}, c)
+}
+
 func TestOneKeepsDaysAtATime(t *testing.T) {
 	t.Parallel()
 	f := open(t)

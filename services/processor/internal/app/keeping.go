@@ -28,6 +28,7 @@ const (
 	retainEvery  = time.Minute      // what retention looks for grows slowly
 	daysEvery    = 10 * time.Minute // partitions are made days ahead
 	windowsEvery = time.Hour
+	orphansEvery = 24 * time.Hour
 	retireAtOnce = 256  // blocks removed in one transaction, of a few ms
 	windowRows   = 2000 // of windows deleted with one statement, of some tens of ms
 )
@@ -107,7 +108,11 @@ func sleep(ctx context.Context, d time.Duration) {
 // round does one step of each partition. did: there may be more to do at once; busy: ingest has a backlog.
 func (k *keeping) round(ctx context.Context) (did, busy bool) {
 	k.keepDays(ctx)
-	for _, s := range k.owned() {
+	owned := k.owned()
+	if len(owned) > 0 {
+		did = k.keepOrphans(ctx, owned[0].Stream)
+	}
+	for _, s := range owned {
 		if ctx.Err() != nil {
 			return false, busy
 		}

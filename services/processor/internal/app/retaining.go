@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/logmill/logmill/services/processor/internal/retain"
 	"github.com/logmill/logmill/services/processor/internal/store"
+	"github.com/logmill/logmill/services/processor/internal/worker"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
 
@@ -14,15 +16,25 @@ import (
 type retention struct {
 	cutoff     retain.Cutoff
 	cutoffAt   int64           // when it was found
-	looked     map[int32]int64 // by partition: the cutoff below which there is nothing left
-	windowed   map[int32]int64 // by partition: the moment (s) before which no windows are left
+	looked     map[place]int64 // the cutoff below which there is nothing left
+	windowed   map[place]int64 // the moment (s) before which no windows are left
 	daysAt     int64           // when the day partitions were looked at
 	below      uint32          // rows of days below are dropped with their day
 	overWarned bool
+	orphans    []store.Claim // partitions that nobody owns
+	orphansAt  int64         // when they were looked for
 }
 
+// place is a partition of a stream.
+type place struct {
+	stream    uint32
+	partition int32
+}
+
+func placeOf(c store.Claim) place { return place{c.Stream, c.Partition} }
+
 func newRetention() retention {
-	return retention{looked: map[int32]int64{}, windowed: map[int32]int64{}}
+	return retention{looked: map[place]int64{}, windowed: map[place]int64{}}
 }
 
 // retain removes a few blocks and windows that are kept no longer. more: there may be others.
@@ -41,7 +53,7 @@ func (k *keeping) retainBlocks(ctx context.Context, c store.Claim, through int64
 			return false, err
 		}
 	}
-	if k.cutoff.At <= k.looked[c.Partition] {
+	if k.cutoff.At <= k.looked[placeOf(c)] {
 		return false, nil
 	}
 	blocks, _, err := k.store.Blocks(ctx, c, 0, retireAtOnce)
@@ -58,7 +70,7 @@ func (k *keeping) retainBlocks(ctx context.Context, c store.Claim, through int64
 			Time("received_before", time.Unix(0, k.cutoff.At).UTC()).Msg("blocks removed by retention")
 	}
 	if len(expired) < retireAtOnce {
-		k.looked[c.Partition] = k.cutoff.At
+		k.looked[placeOf(c)] = k.cutoff.At
 	}
 	return len(expired) == retireAtOnce, nil
 }
@@ -89,7 +101,7 @@ func (k *keeping) retainWindows(ctx context.Context, c store.Claim) (more bool, 
 		return false, nil
 	}
 	from := (k.now() - int64(k.cfg.windows)) / int64(windowsEvery) * int64(windowsEvery/time.Second)
-	if from <= k.windowed[c.Partition] {
+	if from <= k.windowed[placeOf(c)] {
 		return false, nil
 	}
 	if err := k.store.WindowsFrom(ctx, c, from); err != nil {
@@ -98,9 +110,37 @@ func (k *keeping) retainWindows(ctx context.Context, c store.Claim) (more bool, 
 	n, err := k.store.DropWindows(ctx, c, from, windowRows)
 	k.metrics.windowRows.Add(float64(n))
 	if err == nil && n < windowRows {
-		k.windowed[c.Partition] = from
+		k.windowed[placeOf(c)] = from
 	}
 	return n > 0, err
+}
+
+// keepOrphans removes and deletes what is too old of streams that nobody reads any more. Two processes may do it side by side: the second
+// finds nothing to do, or that it came too late.
+func (k *keeping) keepOrphans(ctx context.Context, own uint32) (more bool) {
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	if now := k.now(); now-k.orphansAt >= int64(orphansEvery) {
+		found, err := k.store.Orphans(ctx, own)
+		if err != nil {
+			k.complain(ctx, worker.State{Stream: own}, err)
+			return false
+		}
+		k.orphans, k.orphansAt = found, now
+	}
+	for _, c := range k.orphans {
+		n, err := k.store.Erase(ctx, c, k.now()-int64(retiredFor()), k.below)
+		k.metrics.erased.Add(float64(n))
+		removed := false
+		if err == nil {
+			removed, err = k.retain(ctx, c, math.MaxInt64)
+		}
+		if err != nil && ctx.Err() == nil {
+			k.complain(ctx, worker.State{Stream: c.Stream, Partition: c.Partition}, err)
+		}
+		more = more || err == nil && (n > 0 || removed)
+	}
+	return more
 }
 
 // keepDays looks after the day partitions of block_data and block_filter now and then.

@@ -33,6 +33,26 @@ func (k *Keeper) Usage(ctx context.Context) (out []retain.Stored, err error) {
 	return out, rows.Err()
 }
 
+const orphansSQL = `SELECT stream_id, part, epoch FROM partition_progress WHERE stream_id <> ? AND updated_at < UTC_TIMESTAMP(6) - INTERVAL 7 DAY ORDER BY stream_id, part`
+
+// Orphans are partitions of other streams than one's own that nobody has owned for a week: of a topic that was made again, or of a Kafka
+// that is gone. Whoever takes one nevertheless takes another epoch, which fences us.
+func (k *Keeper) Orphans(ctx context.Context, own uint32) (out []Claim, err error) {
+	rows, err := k.db.Text.QueryContext(ctx, orphansSQL, own)
+	if err != nil {
+		return nil, fmt.Errorf("looking for partitions that nobody owns: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var c Claim
+		if err := rows.Scan(&c.Stream, &c.Partition, &c.Epoch); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
 const retainedSQL = `UPDATE partition_progress SET retained_from_ns = GREATEST(retained_from_ns, ?) WHERE stream_id = ? AND part = ?`
 
 // Retire takes blocks out of the set for good; all that was received before a moment (ns) is gone then, or will be. now is MySQL's

@@ -107,9 +107,9 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // round does one step of each partition. did: there may be more to do at once; busy: ingest has a backlog.
 func (k *keeping) round(ctx context.Context) (did, busy bool) {
-	k.keepDays(ctx)
 	owned := k.owned()
-	if len(owned) > 0 {
+	if len(owned) > 0 { // before that, MySQL's clock may not have been read
+		k.keepDays(ctx)
 		did = k.keepOrphans(ctx, owned[0].Stream)
 	}
 	for _, s := range owned {

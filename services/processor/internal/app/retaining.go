@@ -118,10 +118,10 @@ func (k *keeping) retainWindows(ctx context.Context, c store.Claim) (more bool, 
 // keepOrphans removes and deletes what is too old of streams that nobody reads any more. Two processes may do it side by side: the second
 // finds nothing to do, or that it came too late.
 func (k *keeping) keepOrphans(ctx context.Context, own uint32) (more bool) {
-	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	try, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	if now := k.now(); now-k.orphansAt >= int64(orphansEvery) {
-		found, err := k.store.Orphans(ctx, own)
+		found, err := k.store.Orphans(try, own)
 		if err != nil {
 			k.complain(ctx, worker.State{Stream: own}, err)
 			return false
@@ -129,11 +129,11 @@ func (k *keeping) keepOrphans(ctx context.Context, own uint32) (more bool) {
 		k.orphans, k.orphansAt = found, now
 	}
 	for _, c := range k.orphans {
-		n, err := k.store.Erase(ctx, c, k.now()-int64(retiredFor()), k.below)
+		n, err := k.store.Erase(try, c, k.now()-int64(retiredFor()), k.below)
 		k.metrics.erased.Add(float64(n))
 		removed := false
 		if err == nil {
-			removed, err = k.retain(ctx, c, math.MaxInt64)
+			removed, err = k.retain(try, c, math.MaxInt64)
 		}
 		if err != nil && ctx.Err() == nil {
 			k.complain(ctx, worker.State{Stream: c.Stream, Partition: c.Partition}, err)
@@ -149,9 +149,9 @@ func (k *keeping) keepDays(ctx context.Context) {
 	if now-k.daysAt < int64(daysEvery) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	try, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
-	c, err := k.store.KeepDays(ctx, store.Day(now))
+	c, err := k.store.KeepDays(try, store.Day(now))
 	k.daysAt = now
 	if c.Busy {
 		return

@@ -150,13 +150,14 @@ func (d *days) drop(ctx context.Context, table string, p dayPart) error {
 	return nil
 }
 
-// split cuts days off pmax: from its first day, or the oldest there is, to want (exclusive).
+// split cuts days off pmax, whose first day is from: those of the blocks that lie in it, and those from today to want (exclusive).
 func (d *days) split(ctx context.Context, table string, from, want uint32) error {
 	var bytes int64
-	if err := d.conn.QueryRowContext(ctx, `SELECT COALESCE(SUM(byte_count + filter_bytes), 0) FROM block WHERE day >= ?`, from).Scan(&bytes); err != nil {
+	var first uint32
+	if err := d.conn.QueryRowContext(ctx, `SELECT COALESCE(SUM(byte_count + filter_bytes), 0), COALESCE(MIN(day), ?) FROM block WHERE day >= ?`, d.today, from).Scan(&bytes, &first); err != nil {
 		return err
 	}
-	from = max(from, d.oldest)
+	from = max(from, min(first, d.today)) // days on which nobody was at work need none
 	statement := splitStatement(table, from, want)
 	if bytes > MaxMoved {
 		return fmt.Errorf("%w (%d MiB; ingest would wait while they are copied): stop the processors and run %q", ErrUnsplit, bytes>>20, statement)

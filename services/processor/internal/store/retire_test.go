@@ -200,6 +200,19 @@ func TestAFullPmaxIsNotSplitBesideIngest(t *testing.T) {
 	require.Equal(t, DayChange{Below: 20000}, c)
 }
 
+// TestDaysAfterALongPause: days on which nothing came need no partition.
+func TestDaysAfterALongPause(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	k := NewKeeper(f.db)
+	f.put(t, f.acquire(t), day, 100)
+	for _, today := range []uint32{20000, 20100} {
+		_, err := k.KeepDays(t.Context(), today)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"p20241004", "p20241005", "p20241006", "p20241007", "p20250112", "p20250113", "p20250114", "p20250115", "pmax"}, f.parts(t, "block_data"))
+}
+
 func TestOneKeepsDaysAtATime(t *testing.T) {
 	t.Parallel()
 	f := open(t)

@@ -280,7 +280,13 @@ func (w *summer) bySummary(b *scan.Block) bool {
 	if !ok {
 		return false
 	}
-	return w.count(b, value.(*summary))
+	if !w.count(b, value.(*summary)) {
+		return false
+	}
+	w.mu.Lock()
+	w.explain.Summed++
+	w.mu.Unlock()
+	return true
 }
 
 func (w *summer) count(b *scan.Block, sum *summary) bool {
@@ -291,9 +297,6 @@ func (w *summer) count(b *scan.Block, sum *summary) bool {
 	for i := range w.tables {
 		w.cells(i, sum, take)
 	}
-	w.mu.Lock()
-	w.explain.Summed++
-	w.mu.Unlock()
 	return true
 }
 

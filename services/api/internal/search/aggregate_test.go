@@ -245,11 +245,11 @@ func TestAMinuteHasItsFirstMomentAndNotTheNextOnes(t *testing.T) {
 	w.set.Newest, w.set.Oldest = []*scan.Block{b}, []*scan.Block{b}
 	e, q := w.engine(ample, 1<<20), all(0)
 	q.Explain = true
-	for range 2 {
+	for round := range 2 {
 		for _, step := range []int64{minute, minute / 2} {
 			sums, err := e.Aggregate(t.Context(), q, []Wanted{{Step: step, Limit: 1}})
 			require.NoError(t, err)
-			require.Equal(t, step == minute, sums.Explain.Summed == 1)
+			require.Equal(t, step == minute && round > 0, sums.Explain.Summed == 1)
 			counts := map[int64]int64{}
 			for i, p := range sums.Tables[0].Groups[0].Points {
 				counts[floor(sums.Starts[0]+int64(i)*step, minute)] += p.Count

@@ -14,6 +14,7 @@ echo "== starting a real MySQL and a real Kafka for the tests"
 up mysql && export LOGMILL_TEST_MYSQL_HOST=127.0.0.1 LOGMILL_TEST_MYSQL_PORT=$(sed -n s/^MYSQL_PORT=//p "$out/env")
 up kafka && export LOGMILL_TEST_KAFKA=$(sed -n s/^KAFKA_BROKERS=//p "$out/env")
 
+export E2E_LOGS=${E2E_LOGS:-$PWD/.local/failed} # the whole logs of a system test that failed
 failed=""
 run() { # MODULE FLAGS…
   local m=$1; shift

@@ -27,12 +27,8 @@ type Config struct {
 	Wrap func(net.Conn) net.Conn
 }
 
-const (
-	maxMessageBytes  = 8 << 20             // as contract.MaxMessageBytes
-	retentionEvery   = 10 * time.Second    // kfake's own ticker is hourly, and is not started after a reload
-	offsetsRetention = 100 * 365 * 24 * 60 // minutes: for ever, as far as nanoseconds go
-	staleWindowsFile = "seq_windows.json"
-)
+// staleWindowsFile is where kfake keeps producers' sequence numbers at a clean stop.
+const staleWindowsFile = "seq_windows.json"
 
 // Broker is a running development broker.
 type Broker struct {

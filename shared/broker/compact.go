@@ -13,13 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// compactAbove is how many records a partition of a compacted topic may have for each that is the newest of its key, and how many at least
-// before anything is done: a start must not rewrite what hardly shrinks.
-const (
-	compactAbove = 4
-	compactFrom  = 10_000
-)
-
 // compact rewrites the partitions of compacted topics that have grown far beyond their keys: the newest record of each key is written once
 // more, at the end, and all before it is deleted. It is done before anybody is served, so that no record comes between. A crash in the
 // middle leaves records twice, in the same order.

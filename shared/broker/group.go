@@ -91,13 +91,6 @@ func (a *answer) give(resp kmsg.Response) {
 	close(a.ready)
 }
 
-// Limits of a group, each with its reason.
-const (
-	minSession = time.Second     // tests that kill consumers need not wait for Kafka's six seconds
-	maxSession = 5 * time.Minute // Kafka's default is thirty minutes; nobody waits that long on a development machine
-	maxMembers = 1000            // each costs a kilobyte
-)
-
 func (c *coordinator) group(name string) *group {
 	g := c.groups[name]
 	if g == nil {

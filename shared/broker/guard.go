@@ -8,9 +8,6 @@ import (
 	"net"
 )
 
-// maxFrame bounds a request: kfake allocates the length that a client names before it has seen a byte of it.
-const maxFrame = 64 << 20
-
 var errNotKafka = errors.New("not a Kafka request")
 
 // guardListener lets only well-formed requests through to kfake: an HTTP request on its port would cost 1.2 GB or the process.

@@ -7,17 +7,10 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
-
-// Limits of recovery, each with its reason.
-const (
-	recoveryTimeout = time.Minute // about a second for 300 MB
-	scanBytes       = 16 << 20    // of one look at the log: above the largest message
 )
 
 // dialer makes connections for us alone while nobody else is served.

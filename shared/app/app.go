@@ -30,6 +30,7 @@ func Main[C any](service string, logOf func(C) config.Log, build func(ctx contex
 		fmt.Fprintf(os.Stderr, "%s: settings:\n%v\n", service, err)
 		return 2
 	}
+	Ballast()
 	log := obs.NewLogger(logOf(cfg), service)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

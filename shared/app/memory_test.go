@@ -1,6 +1,7 @@
 package app
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 
@@ -16,4 +17,18 @@ func TestAnOperatorsMemoryLimitStays(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	LimitMemory(1 << 40)
 	require.EqualValues(t, 1<<40, debug.SetMemoryLimit(-1))
+}
+
+// TestBallast counts for the collector and takes up nothing.
+func TestBallast(t *testing.T) {
+	t.Setenv("GOGC", "50")
+	Ballast()
+	require.Nil(t, ballast)
+	t.Setenv("GOGC", "")
+	Ballast()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	require.GreaterOrEqual(t, m.NextGC, uint64(2*ballastBytes))
+	ballast = nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/broker"
 	"github.com/logmill/logmill/shared/config"
 )
@@ -30,6 +31,7 @@ func run() error {
 	if err := config.Load(&s); err != nil {
 		return err
 	}
+	app.Ballast()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	dir := filepath.Join(s.Home, "kafka-dev")

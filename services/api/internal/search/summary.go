@@ -161,10 +161,11 @@ func summable(wanted []Wanted, steps []int64) bool {
 func decided(p *scan.Program, b *scan.Block, pairs []pair) (take []bool, ok bool) {
 	take = make([]bool, len(pairs))
 	some, all := p.Decide(b)
+	part, service := *b, [1]uint32{} // of one service and level; the same memory for all: there are hundreds of them in a block
+	part.Services = service[:]
 	for i, of := range pairs {
 		if some && !all {
-			part := *b
-			part.Services, part.LevelMask = []uint32{of.service}, 1<<of.level
+			service[0], part.LevelMask = of.service, 1<<of.level
 			s, a := p.Decide(&part)
 			if s != a {
 				return nil, false

@@ -20,10 +20,12 @@ const (
 	keepTimeout = 90 * time.Second // of one partition's step: a job of the largest size takes a few seconds
 	keepPage    = 4096             // blocks whose metadata is looked at together
 
-	// keepShare: a step that took d is followed by keepShare·d of rest, so that at most a quarter of a core goes into this work; while ingest
-	// has a backlog, a sixteenth. It never stops: what is not merged now costs more later.
-	keepShare     = 3
+	// keepShare: a round that took d is followed by keepShare·d of rest, so that at most half a core goes into this work; while ingest has a
+	// backlog, a sixteenth. It never stops: what is not merged now costs more later. Whether there is a backlog is asked again while resting: the
+	// rest behind a round of ten seconds must not outlast a burst by minutes.
+	keepShare     = 1
 	keepShareBusy = 15
+	keepLook      = 500 * time.Millisecond
 
 	retainEvery  = time.Minute      // what retention looks for grows slowly
 	daysEvery    = 10 * time.Minute // partitions are made days ahead
@@ -74,19 +76,35 @@ func newKeeping(st *store.Keeper, owned func() []worker.State, now func() int64,
 func (k *keeping) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
-		did, busy := k.round(ctx)
+		did := k.round(ctx)
 		took := time.Since(began)
 		k.metrics.seconds.Add(took.Seconds())
-		share := time.Duration(keepShare)
-		if busy {
-			share = keepShareBusy
-		}
-		rest := share * took
 		if !did {
-			rest = max(rest, k.idle())
+			sleep(ctx, k.idle())
 		}
-		sleep(ctx, rest)
+		k.rest(ctx, took)
 	}
+}
+
+// rest follows a round that took so long.
+func (k *keeping) rest(ctx context.Context, took time.Duration) {
+	for rested := time.Duration(0); ctx.Err() == nil; rested += keepLook {
+		left := k.share()*took - rested
+		if left <= 0 {
+			return
+		}
+		sleep(ctx, min(left, keepLook))
+	}
+}
+
+// share is how many times as long as working this work rests, as things are.
+func (k *keeping) share() time.Duration {
+	for _, s := range k.owned() {
+		if s.Backlog {
+			return keepShareBusy
+		}
+	}
+	return keepShare
 }
 
 func (k *keeping) idle() time.Duration {
@@ -105,8 +123,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// round does one step of each partition. did: there may be more to do at once; busy: ingest has a backlog.
-func (k *keeping) round(ctx context.Context) (did, busy bool) {
+// round does one step of each partition. did: there may be more to do at once.
+func (k *keeping) round(ctx context.Context) (did bool) {
 	owned := k.owned()
 	if len(owned) > 0 { // before that, MySQL's clock may not have been read
 		k.keepDays(ctx)
@@ -114,16 +132,15 @@ func (k *keeping) round(ctx context.Context) (did, busy bool) {
 	}
 	for _, s := range owned {
 		if ctx.Err() != nil {
-			return false, busy
+			return false
 		}
-		busy = busy || s.Backlog
 		more, err := k.step(ctx, s)
 		did = did || more
 		if err != nil && ctx.Err() == nil {
 			k.complain(ctx, s, err)
 		}
 	}
-	return did, busy
+	return did
 }
 
 // step deletes, removes and merges a few blocks, or looks at one.

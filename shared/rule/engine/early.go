@@ -35,8 +35,10 @@ func (e *Engine) meet(s *series, g *group, t int64) {
 		switch warm := t > a.warm*(a.c.Bucket()/Tick); {
 		case !warm:
 			g.met = -1 // not yet: ask again
-		case a.sudden() && a.c.Threshold > 0 && a.joins(g.labels):
-			e.instance(a, g.key, g.labels, t)
+		case a.sudden() && a.c.Threshold > 0 && a.joins(g.labels) && a.instances[g.key] == nil:
+			i := e.instance(a, g.key, g.labels, t)
+			e.wakeAt(i, t) // looked at when the tick is closed, as every new one; until then, by its threshold
+			e.settle(i)
 		}
 	}
 }

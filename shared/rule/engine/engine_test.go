@@ -227,7 +227,7 @@ func TestNoDataAndAbsence(t *testing.T) {
 func TestNewGroupsFireEarly(t *testing.T) {
 	t.Parallel()
 	by := []string{"service"}
-	s := play(t, here, rule.Rule{Condition: "COUNT(*)", GroupBy: by, Threshold: 2, TimeWindow: window(10 * time.Second)},
+	s := play(t, here, rule.Rule{Condition: "COUNT(*)", GroupBy: by, Threshold: 2, TimeWindow: window(10 * time.Second), GroupRetention: rule.Duration(time.Minute)},
 		rule.Rule{Condition: "COUNT(*)", GroupBy: by, Operator: "<", Threshold: 3, TimeWindow: window(10 * time.Second)},
 		rule.Rule{Condition: "COUNT(*)", GroupBy: by, Operator: ">=", Threshold: 0, TimeWindow: window(10 * time.Second)})
 	s.advance(5)
@@ -239,6 +239,9 @@ func TestNewGroupsFireEarly(t *testing.T) {
 	s.want() // rules whose windows are full now have no alert of these groups yet
 	s.advance(21)
 	s.want("20.25 r2 firing new value=1", "20.25 r3 firing new value=1", "20.5 r2 firing other value=1", "20.5 r3 firing other value=1", "20.75 r1 confirmed new value=2")
+	require.Len(t, s.e.active["1"].instances, 2)
+	s.advance(90)
+	require.Empty(t, s.e.active["1"].instances, "both are given up, also the one that was never near its threshold")
 }
 
 func TestResolveThresholdMinSamplesAndRenotify(t *testing.T) {

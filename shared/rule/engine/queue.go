@@ -135,8 +135,8 @@ func (r *ring) unpile() {
 	}
 }
 
-// partsFrom are cells that make up the buckets from one on: few, where the queue has their sums. Nobody may change them.
-func (r *ring) partsFrom(oldest int64) (out []*cell) {
+// partsFrom appends the cells that make up the buckets from one on: few, where the queue has their sums. Nobody may change them.
+func (r *ring) partsFrom(oldest int64, out []*cell) []*cell {
 	q, k := r.queue, 0
 	for k < len(r.cells) && r.cells[k].at < oldest {
 		k++

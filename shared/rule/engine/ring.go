@@ -103,28 +103,41 @@ func (r *ring) next() (tick int64, ok bool) {
 	return 0, false
 }
 
-// window is the cell of the window at a tick, from bucket warm on; open are later cells to count in up to that tick, in order.
+// window is the cell of the window at a tick, from bucket warm on; open are later cells to count in up to that tick, in order. Nobody may change
+// what it points to.
 func (r *ring) window(tick, warm int64, open []openCell) cell {
 	oldest := max(r.oldest(tick), warm)
-	var c cell
 	if r.sliding() {
-		c.N, c.Sum = r.total.n, r.total.sum
-		for i := 0; i < len(r.sums) && r.sums[i].at < oldest; i++ {
-			c.N -= r.sums[i].n
-			c.Sum = c.Sum.plus(r.sums[i].sum.negated())
-		}
+		return r.slide(tick, oldest, open)
 	}
-	parts := r.partsFrom(oldest)
+	var room [64]*cell // a window has 60 buckets: this is looked at often, and needs no memory of its own
+	parts := r.partsFrom(oldest, room[:0])
 	for i := range open {
 		if o := &open[i]; o.tick <= tick && r.bucket(o.tick) >= oldest {
 			parts = append(parts, &o.cell)
 		}
 	}
-	if len(parts) == 1 && !r.sliding() {
-		return *parts[0] // nobody changes it
+	if len(parts) == 1 {
+		return *parts[0]
 	}
+	var c cell
 	for _, p := range parts {
 		c.merge(r.kind, p)
+	}
+	return c
+}
+
+// slide is the window of a count or a sum from a bucket on: what is there but is before it is taken away.
+func (r *ring) slide(tick, oldest int64, open []openCell) cell {
+	c := cell{N: r.total.n, Sum: r.total.sum}
+	for i := 0; i < len(r.sums) && r.sums[i].at < oldest; i++ {
+		c.N -= r.sums[i].n
+		c.Sum = c.Sum.plus(r.sums[i].sum.negated())
+	}
+	for i := range open {
+		if o := &open[i]; o.tick <= tick && r.bucket(o.tick) >= oldest {
+			c.merge(r.kind, &o.cell)
+		}
 	}
 	return c
 }

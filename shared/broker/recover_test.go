@@ -30,7 +30,7 @@ func begin(t *testing.T, c *kgo.Client, values ...string) {
 // committed is what a reader from the beginning sees, up to the one that is the last.
 func committed(t *testing.T, addr, last string) (values []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func TestRetentionKeepsTheLastBatch(t *testing.T) {
 // TestSequencesOfACleanStopAreForgotten: they are true once. Loaded again after a crash they would be old, and end every living producer.
 func TestSequencesOfACleanStopAreForgotten(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	b, err := Start(Config{Dir: dir})

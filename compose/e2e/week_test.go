@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -285,13 +286,26 @@ func (r *trial) countsAreKept() {
 		Total   int  `json:"total_logs"`
 		Partial bool `json:"partial"`
 	}
-	require.Eventually(r.t, func() bool {
-		resp, err := r.s.Client().Get(fmt.Sprintf("%s/api/metrics?start=%d&end=%d&step=24h", r.s.URL("api"), q.Start, q.End))
+	url := fmt.Sprintf("%s/api/metrics?start=%d&end=%d&step=24h", r.s.URL("api"), q.End-int64(30*24*time.Hour), q.End) // a month is the most
+	last := ""
+	enough := func() bool { // the last batch may not have been answered
+		resp, err := r.s.Client().Get(url)
 		require.NoError(r.t, err)
 		defer func() { _ = resp.Body.Close() }()
-		require.NoError(r.t, json.NewDecoder(resp.Body).Decode(&got))
-		return got.Total >= int(r.acked.Load()) && got.Total <= r.m.Len() // the last batch may not have been answered
-	}, 30*time.Second, 500*time.Millisecond, "lines counted and sent")
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(r.t, err)
+		require.Equal(r.t, http.StatusOK, resp.StatusCode, string(body))
+		last = fmt.Sprintf("%.200s", body)
+		require.NoError(r.t, json.Unmarshal(body, &got))
+		return got.Total >= int(r.acked.Load()) && got.Total <= r.m.Len()
+	}
+	for range 60 {
+		if enough() {
+			break
+		}
+		pause(500 * time.Millisecond)
+	}
+	require.True(r.t, enough(), "%d to %d lines were sent, %d are counted: %s", r.acked.Load(), r.m.Len(), got.Total, last)
 	require.False(r.t, got.Partial)
 }
 

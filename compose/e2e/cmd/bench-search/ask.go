@@ -17,7 +17,7 @@ import (
 
 const (
 	apiTimeout = time.Minute
-	warmUp     = 2 // answers that fill the cache
+	warmUp     = 10 // answers that fill the caches: what the first ones want is made in the background
 	seconds    = 60
 )
 
@@ -116,8 +116,8 @@ func warm(a *api, q *question, out *answer, c corpus) error {
 	}
 	var times []float64
 	var before rig.Use
-	n := rig.Number("RUNS", 31)
-	for i, began := 0, time.Now(); i < n && (i < 2*warmUp || time.Since(began) < seconds*time.Second); i++ {
+	n := rig.Number("RUNS", 41)
+	for i, began := 0, time.Now(); i < n && (i < warmUp+3 || time.Since(began) < seconds*time.Second); i++ {
 		if i == warmUp {
 			before, _ = rig.UseOf(a.pid())
 		}

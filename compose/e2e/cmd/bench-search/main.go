@@ -2,7 +2,7 @@
 // the processor merge the blocks, and asks an api over HTTP, just started (cold) and again and again (warm).
 //
 //	LINES=1000000   lines of the corpus, in the order of time over six hours
-//	RUNS=31         warm answers a query, the first two not counted      COLD=3   starts of an api a query
+//	RUNS=41         warm answers a query, the first ten not counted      COLD=3   starts of an api a query
 //	REUSE=          not empty: ask the corpus that an earlier run has left, when it is of as many lines
 //	API_MEMORY_MB, …  settings of the api that is asked
 package main

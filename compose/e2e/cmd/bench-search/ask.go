@@ -116,7 +116,7 @@ func warm(a *api, q *question, out *answer, c corpus) error {
 	}
 	var times []float64
 	var before rig.Use
-	n := rig.Number("RUNS", 41)
+	n := max(rig.Number("RUNS", 41), warmUp+3)
 	for i, began := 0, time.Now(); i < n && (i < warmUp+3 || time.Since(began) < seconds*time.Second); i++ {
 		if i == warmUp {
 			before, _ = rig.UseOf(a.pid())

@@ -12,9 +12,14 @@ import (
 	"github.com/logmill/logmill/shared/config"
 )
 
+// memory is where the Go runtime begins to collect more often: queues, caches and the merging of 64k lines take some 200 MiB at the most, and
+// app.Ballast counts, though it takes none.
+const memory = 300 << 20
+
 func main() {
 	os.Exit(app.Main("processor", func(c processor.Config) config.Log { return c.Log },
 		func(ctx context.Context, cfg processor.Config, log zerolog.Logger) (app.Runner, error) {
+			app.LimitMemory(memory)
 			return processor.New(ctx, cfg, log)
 		}))
 }

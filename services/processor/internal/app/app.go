@@ -117,7 +117,7 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 		if err := mysqlx.CheckSchema(ctx, a.db.Text, migrations.Version()); err != nil {
 			return err
 		}
-		st, err = store.New(ctx, a.db.Text, a.db.Blob)
+		st, err = store.New(ctx, a.db.Rows, a.db.Blob)
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,13 +17,14 @@ import (
 func TestRestEndsWithTheBacklog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		backlog := true
-		k := &keeping{owned: func() []worker.State { return []worker.State{{}, {Backlog: backlog}} }}
+		var backlog atomic.Bool
+		backlog.Store(true)
+		k := &keeping{owned: func() []worker.State { return []worker.State{{}, {Backlog: backlog.Load()}} }}
 		began := time.Now()
 		k.rest(t.Context(), 2*time.Second)
 		require.Equal(t, 30*time.Second, time.Since(began))
 		began = time.Now()
-		time.AfterFunc(5*time.Second, func() { backlog = false })
+		time.AfterFunc(5*time.Second, func() { backlog.Store(false) })
 		k.rest(t.Context(), 2*time.Second)
 		require.LessOrEqual(t, time.Since(began), 5*time.Second+keepLook)
 		ctx, cancel := context.WithCancel(t.Context())

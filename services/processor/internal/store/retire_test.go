@@ -243,7 +243,7 @@ func TestTheProcessorsRightsAreEnough(t *testing.T) {
 	}
 	cfg.User, cfg.Password = user, config.Secret("secret")
 	db := testkit.DB(t, cfg)
-	s, err := New(t.Context(), db.Text, db.Blob)
+	s, err := New(t.Context(), db.Rows, db.Blob)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	stream, err := s.Stream(t.Context(), "cluster", "logs.raw", "uuid", 6)

@@ -61,13 +61,13 @@ type Block struct {
 
 // Store is safe for concurrent use.
 type Store struct {
-	text *sql.DB // utf8mb4
+	text *sql.DB // utf8mb4, statements of as many rows as there are: mysqlx.DB.Rows
 	blob *sql.DB // collation=binary
 
 	advance, insertBlock, insertFilter, insertData *sql.Stmt // on blob
 }
 
-// New prepares the statements of the hot path.
+// New prepares the statements of the hot path. The pools are Rows and Blob of a mysqlx.DB.
 func New(ctx context.Context, text, blob *sql.DB) (*Store, error) {
 	s := &Store{text: text, blob: blob}
 	for sql, stmt := range map[string]**sql.Stmt{

@@ -23,7 +23,7 @@ type fixture struct {
 func open(t testing.TB) fixture {
 	t.Helper()
 	db := testkit.DB(t, testkit.MySQL(t))
-	s, err := New(t.Context(), db.Text, db.Blob)
+	s, err := New(t.Context(), db.Rows, db.Blob)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	stream, err := s.Stream(t.Context(), "cluster", "logs.raw", "uuid", 6)

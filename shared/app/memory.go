@@ -20,7 +20,7 @@ var ballast []byte
 
 // Ballast makes the Go runtime collect memory less often while the heap is small. It does so whenever the heap has doubled: with 20 MB in use
 // and hundreds of MB a second passing through, that is a tenth of a program's work. A block that nobody touches counts as in use and takes up no memory
-// of the machine (R. Joshi, "Go memory ballast", 2019); GOGC, where an operator has set it, stays as it is.
+// of the machine ("Go memory ballast", Twitch's engineering blog, April 2019); GOGC, where an operator has set it, stays as it is.
 func Ballast() {
 	if os.Getenv("GOGC") == "" {
 		ballast = make([]byte, ballastBytes)

@@ -11,7 +11,7 @@ import (
 // Names of attribute columns.
 const (
 	AttributePrefix = "attr."
-	restColumn      = "attributes_rest"
+	RestColumn      = "attributes_rest"
 )
 
 // attributeColumns gathers attributes by name.
@@ -139,5 +139,5 @@ func (b *Builder) restOf(rest []*attribute, rows int) error {
 			b.w.texts = append(b.w.texts, string(append(o, '}')))
 		}
 	}
-	return b.w.strings(restColumn, logicalJSON, true, rows, dictionaryShareText)
+	return b.w.strings(RestColumn, logicalJSON, true, rows, dictionaryShareText)
 }

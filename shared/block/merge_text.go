@@ -209,7 +209,7 @@ func (m *Merger) attributes() error {
 		for _, n := range r.AttributeNames() {
 			names[n] = struct{}{}
 		}
-		if _, rest := r.columns[restColumn]; rest || len(names) > MaxAttributeColumns {
+		if _, rest := r.columns[RestColumn]; rest || len(names) > MaxAttributeColumns {
 			return m.attributesByRecord()
 		}
 	}
@@ -267,7 +267,7 @@ func (m *Merger) attributesByRecord() error {
 			rows[k] = k
 		}
 		for _, name := range r.names {
-			if name != restColumn && !strings.HasPrefix(name, AttributePrefix) {
+			if name != RestColumn && !strings.HasPrefix(name, AttributePrefix) {
 				continue
 			}
 			c, err := r.Strings(name)

@@ -35,7 +35,7 @@ func (r *Reader) Records(rows []int) ([]logrec.Record, error) {
 }
 
 func (r *Reader) column(name string, rows []int, out []logrec.Record) error {
-	if set, ok := intFields[name]; ok {
+	if set, ok := IntFields[name]; ok {
 		values, valid, err := r.Ints(name)
 		for i, row := range rows {
 			if err == nil && (valid == nil || valid[row]) {
@@ -51,7 +51,7 @@ func (r *Reader) column(name string, rows []int, out []logrec.Record) error {
 	if err != nil {
 		return err
 	}
-	if field, ok := textFields[name]; ok {
+	if field, ok := TextFields[name]; ok {
 		for i, row := range rows {
 			*field(&out[i]), _ = c.Get(row)
 		}
@@ -60,7 +60,8 @@ func (r *Reader) column(name string, rows []int, out []logrec.Record) error {
 	return attributesOf(name, c, rows, out)
 }
 
-var intFields = map[string]func(*logrec.Record, int64){
+// IntFields and TextFields are the records' fields by the names of their columns.
+var IntFields = map[string]func(*logrec.Record, int64){
 	"timestamp":       func(r *logrec.Record, v int64) { r.Timestamp = v },
 	"observed":        func(r *logrec.Record, v int64) { r.Observed = v },
 	"level":           func(r *logrec.Record, v int64) { r.Level = logrec.Level(v) },
@@ -71,7 +72,7 @@ var intFields = map[string]func(*logrec.Record, int64){
 	"src_row":         func(r *logrec.Record, v int64) { r.SrcRow = int32(v) },
 }
 
-var textFields = map[string]func(*logrec.Record) *string{
+var TextFields = map[string]func(*logrec.Record) *string{
 	"service":        func(r *logrec.Record) *string { return &r.Service },
 	"message":        func(r *logrec.Record) *string { return &r.Message },
 	"trace_id":       func(r *logrec.Record) *string { return &r.TraceID },
@@ -96,8 +97,7 @@ func (r *Reader) responseTime(rows []int, out []logrec.Record) error {
 
 // attributesOf adds a column's cells to the records; columns that this version does not know are passed over.
 func attributesOf(name string, c StringColumn, rows []int, out []logrec.Record) error {
-	key, own := strings.CutPrefix(name, AttributePrefix)
-	if !own && name != restColumn {
+	if !IsAttribute(name) {
 		return nil
 	}
 	for i, row := range rows {
@@ -106,18 +106,29 @@ func attributesOf(name string, c StringColumn, rows []int, out []logrec.Record) 
 			continue
 		}
 		var err error
-		if own {
-			var a logrec.Attr
-			a, err = attributeOf(key, cell, c.JSON)
-			out[i].Attributes = append(out[i].Attributes, a)
-		} else {
-			out[i].Attributes, err = appendRest(out[i].Attributes, cell)
-		}
-		if err != nil {
+		if out[i].Attributes, err = AppendAttributes(out[i].Attributes, name, cell, c.JSON); err != nil {
 			return fmt.Errorf("%w: column %s: %w", ErrDamaged, name, err)
 		}
 	}
 	return nil
+}
+
+// IsAttribute tells whether a column holds attributes: one of them, or the rest.
+func IsAttribute(column string) bool {
+	return column == RestColumn || strings.HasPrefix(column, AttributePrefix)
+}
+
+// AppendAttributes adds what a cell of such a column holds; isJSON is said of the column, whose cells are JSON texts then.
+func AppendAttributes(attrs []logrec.Attr, column, cell string, isJSON bool) ([]logrec.Attr, error) {
+	key, own := strings.CutPrefix(column, AttributePrefix)
+	if !own {
+		return appendRest(attrs, cell)
+	}
+	a, err := attributeOf(key, cell, isJSON)
+	if err != nil {
+		return attrs, err
+	}
+	return append(attrs, a), nil
 }
 
 func attributeOf(key, cell string, isJSON bool) (logrec.Attr, error) {

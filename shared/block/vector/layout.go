@@ -31,9 +31,6 @@ const (
 	repetitionMaybe = 1
 )
 
-// RestColumn has the attributes without a column of their own, a JSON object a row.
-const RestColumn = "attributes_rest"
-
 // Layout is where a block's columns are: its footer, read once.
 type Layout struct {
 	rows   int

@@ -129,7 +129,7 @@ func (f *Frame) Text(c *Column) *block.StringColumn {
 		if t.JSON {
 			t.Dict = plainTexts(t.Dict)
 		}
-	case c.Name == attributesColumn && f.present[restColumn]:
+	case c.Name == attributesColumn && f.present[block.RestColumn]:
 		f.restOf(c.Attribute, t)
 	}
 	if t.Codes == nil {
@@ -141,9 +141,6 @@ func (f *Frame) Text(c *Column) *block.StringColumn {
 	f.texts[name] = t
 	return t
 }
-
-// restColumn holds, as JSON objects, the attributes without a column of their own.
-const restColumn = "attributes_rest"
 
 // plainTexts are JSON values as texts: strings without quotes, all else as it is written.
 func plainTexts(cells []string) []string {
@@ -162,8 +159,8 @@ func plainTexts(cells []string) []string {
 
 // restOf collects one attribute from the objects of attributes_rest.
 func (f *Frame) restOf(key string, t *block.StringColumn) {
-	c, err := f.src.Strings(restColumn)
-	f.fail(restColumn, err)
+	c, err := f.src.Strings(block.RestColumn)
+	f.fail(block.RestColumn, err)
 	if err != nil {
 		return
 	}
@@ -172,7 +169,7 @@ func (f *Frame) restOf(key string, t *block.StringColumn) {
 		var object map[string]json.RawMessage
 		codes[i] = -1
 		if err := json.Unmarshal([]byte(cell), &object); err != nil {
-			f.fail(restColumn, err)
+			f.fail(block.RestColumn, err)
 			continue
 		}
 		if raw, ok := object[key]; ok {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/logmill/logmill/services/api/internal/query"
 	"github.com/logmill/logmill/shared/block"
-	"github.com/logmill/logmill/shared/block/vector"
 )
 
 // network is query.Network: the whole value is an address of it.
@@ -98,7 +97,7 @@ func (a *anyAttribute) cost() int                 { return costSearch }
 func (a *anyAttribute) run(x *exec, cand Bitmap) (Bitmap, error) {
 	out := x.bitmap()
 	for _, name := range x.view.Names() {
-		if !strings.HasPrefix(name, block.AttributePrefix) && name != vector.RestColumn {
+		if !strings.HasPrefix(name, block.AttributePrefix) && name != block.RestColumn {
 			continue
 		}
 		c, err := x.view.Column(name)
@@ -106,7 +105,7 @@ func (a *anyAttribute) run(x *exec, cand Bitmap) (Bitmap, error) {
 			return nil, err
 		}
 		m := a.m
-		if name == vector.RestColumn {
+		if name == block.RestColumn {
 			m = anyValue{a.m}
 		}
 		found := x.texts(c, m, cand)

@@ -257,7 +257,7 @@ func (h hexMatcher) match(b []byte) bool {
 // rest asks attributes that have no column of their own: they share one of JSON objects.
 func (x *exec) rest(name string, m matcher, cand Bitmap) (Bitmap, error) {
 	out := x.bitmap()
-	c, err := x.view.Column(vector.RestColumn)
+	c, err := x.view.Column(block.RestColumn)
 	if err != nil || c == nil {
 		return out, err
 	}

@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -94,33 +93,9 @@ func Records(v scan.View, rows []int32) ([]logrec.Record, error) {
 	return out, nil
 }
 
-var ints = map[string]func(*logrec.Record, int64){
-	"timestamp":       func(r *logrec.Record, v int64) { r.Timestamp = v },
-	"observed":        func(r *logrec.Record, v int64) { r.Observed = v },
-	"response_status": func(r *logrec.Record, v int64) { r.ResponseStatus = int32(v) },
-	"pattern_id":      func(r *logrec.Record, v int64) { r.PatternID = v },
-	"eval_time":       func(r *logrec.Record, v int64) { r.EvalTime = v },
-	"src_offset":      func(r *logrec.Record, v int64) { r.SrcOffset = v },
-	"src_row":         func(r *logrec.Record, v int64) { r.SrcRow = int32(v) },
-}
-
-var texts = map[string]func(*logrec.Record, string){
-	"level":          func(r *logrec.Record, s string) { r.Level, _ = logrec.ParseLevel(s) },
-	"service":        func(r *logrec.Record, s string) { r.Service = s },
-	"message":        func(r *logrec.Record, s string) { r.Message = s },
-	"trace_id":       func(r *logrec.Record, s string) { r.TraceID = s },
-	"span_id":        func(r *logrec.Record, s string) { r.SpanID = s },
-	"user_id":        func(r *logrec.Record, s string) { r.UserID = s },
-	"request_method": func(r *logrec.Record, s string) { r.RequestMethod = s },
-	"request_path":   func(r *logrec.Record, s string) { r.RequestPath = s },
-	"team":           func(r *logrec.Record, s string) { r.Team = s },
-	"env":            func(r *logrec.Record, s string) { r.Env = s },
-	"host":           func(r *logrec.Record, s string) { r.Host = s },
-}
-
 // fill sets one field; columns that this version does not know are passed over.
 func fill(name string, c *vector.Column, rows []int32, out []logrec.Record) error {
-	if set := ints[name]; set != nil && c.Ints != nil {
+	if set := block.IntFields[name]; set != nil && c.Ints != nil {
 		for i, row := range rows {
 			if k := c.Index(int(row)); k >= 0 {
 				set(&out[i], c.Ints[k])
@@ -143,53 +118,27 @@ func fill(name string, c *vector.Column, rows []int32, out []logrec.Record) erro
 }
 
 func fillTexts(name string, c *vector.Column, rows []int32, out []logrec.Record) error {
-	key, own := strings.CutPrefix(name, block.AttributePrefix)
+	field, isLevel := block.TextFields[name], name == "level" // levels are names in blocks
+	if field == nil && !isLevel && !block.IsAttribute(name) {
+		return nil
+	}
 	for i, row := range rows {
 		text, ok := c.Text(int(row))
 		if !ok {
 			continue
 		}
-		text = strings.Clone(text)
 		var err error
 		switch {
-		case texts[name] != nil:
-			texts[name](&out[i], text)
-		case own:
-			var a logrec.Attr
-			a, err = attribute(key, text, c.JSON)
-			out[i].Attributes = append(out[i].Attributes, a)
-		case name == vector.RestColumn:
-			out[i].Attributes, err = appendRest(out[i].Attributes, text)
+		case isLevel:
+			out[i].Level, _ = logrec.ParseLevel(text)
+		case field != nil:
+			*field(&out[i]) = strings.Clone(text)
+		default:
+			out[i].Attributes, err = block.AppendAttributes(out[i].Attributes, name, strings.Clone(text), c.JSON)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func attribute(key, cell string, isJSON bool) (logrec.Attr, error) {
-	if !isJSON {
-		return logrec.Attr{Key: key, Value: cell}, nil
-	}
-	if !strings.HasPrefix(cell, `"`) {
-		return logrec.Attr{Key: key, Value: cell, Kind: logrec.JSON}, nil
-	}
-	a := logrec.Attr{Key: key}
-	return a, json.Unmarshal([]byte(cell), &a.Value)
-}
-
-func appendRest(attrs []logrec.Attr, cell string) ([]logrec.Attr, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(cell), &object); err != nil {
-		return attrs, err
-	}
-	for key, raw := range object {
-		a, err := attribute(key, string(raw), true)
-		if err != nil {
-			return attrs, err
-		}
-		attrs = append(attrs, a)
-	}
-	return attrs, nil
 }

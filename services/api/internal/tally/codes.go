@@ -162,7 +162,7 @@ func gatherTexts(c *vector.Column, r rows) coded {
 
 // restCodes reads an attribute that has no column of its own.
 func restCodes(v scan.View, name string, r rows) (coded, error) {
-	c, err := v.Column(vector.RestColumn)
+	c, err := v.Column(block.RestColumn)
 	if err != nil || c == nil {
 		return nothing, err
 	}

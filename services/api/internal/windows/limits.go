@@ -10,7 +10,7 @@ const (
 	// fineFor is how far back windows of 10 s are kept, for steps below a minute.
 	fineFor = 2 * 3600
 
-	// refreshEvery is how often Run looks for changes: processors write windows every two seconds.
+	// refreshEvery is how often Run looks for changes: processors write the windows of a partition every two to ten seconds.
 	refreshEvery   = 500 * time.Millisecond
 	refreshTimeout = 30 * time.Second
 

@@ -25,6 +25,7 @@ const (
 type Outbox interface {
 	Unsent(ctx context.Context, stream uint32, source string, limit int) ([]store.Pending, error)
 	StillFiring(ctx context.Context, stream uint32, source string) ([]store.Pending, error)
+	DecidedThrough(ctx context.Context, stream uint32, source string) (int64, error) // event time, ns
 	Mark(ctx context.Context, stream uint32, source string, through int64, withheld []int64) error
 	MarkOne(ctx context.Context, stream uint32, source string, seq int64) error
 }
@@ -51,7 +52,7 @@ type Relay struct {
 	Deps
 	wake    chan struct{}
 	senders map[string]Sender
-	live    map[string]bool // the outbox was empty once: what is withheld and still fires has been said
+	live    map[string]bool // the present was reached: what is withheld and still fires has been said
 	sent    *prometheus.CounterVec
 	delay   prometheus.Histogram
 }
@@ -180,10 +181,15 @@ func (r *Relay) fenced(ctx context.Context, source string, read func() ([]store.
 	return read()
 }
 
-// catchUp says, on reaching the present, what was withheld and fires still.
+// catchUp says, on reaching the present, what was withheld and fires still. An empty outbox is not yet the present: the evaluator may be in the middle
+// of what it has missed, where an alert that fires is one that is long over.
 func (r *Relay) catchUp(ctx context.Context, source string) error {
 	if r.live[source] {
 		return nil
+	}
+	decided, err := r.Outbox.DecidedThrough(ctx, r.Stream, source)
+	if err != nil || r.Now().Sub(time.Unix(0, decided)) > r.MaxAge {
+		return err
 	}
 	still, err := r.fenced(ctx, source, func() ([]store.Pending, error) { return r.Outbox.StillFiring(ctx, r.Stream, source) })
 	if err != nil {

@@ -53,6 +53,10 @@ func (o *outbox) StillFiring(context.Context, uint32, string) ([]store.Pending, 
 	return nil, nil
 }
 
+func (o *outbox) DecidedThrough(context.Context, uint32, string) (int64, error) {
+	return time.Now().UnixNano(), nil
+}
+
 func (o *outbox) Mark(_ context.Context, _ uint32, _ string, through int64, _ []int64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

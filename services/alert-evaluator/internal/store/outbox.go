@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/logmill/logmill/shared/mysqlx"
+	"github.com/logmill/logmill/shared/rule/engine"
 )
 
 // Pending is an event of the outbox.
@@ -28,6 +29,26 @@ func (s *Store) StillFiring(ctx context.Context, stream uint32, source string) (
 JOIN alert_instance i ON i.fingerprint = o.fingerprint AND i.ends_ns = 0
 WHERE o.stream_id = ? AND o.source = ? AND o.sent = 2 AND o.tick_ns >= i.starts_ns
 AND o.seq = (SELECT MAX(n.seq) FROM alert_outbox n WHERE n.stream_id = o.stream_id AND n.source = o.source AND n.fingerprint = o.fingerprint) ORDER BY o.seq`, stream, source)
+}
+
+// DecidedThrough is up to when, in event time (ns), a source is decided: its partition's watermark, or the global shard's last tick; now for one
+// that goes by the clock.
+func (s *Store) DecidedThrough(ctx context.Context, stream uint32, source string) (ns int64, err error) {
+	row := s.db.Text.QueryRowContext(ctx, `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) * 1000`)
+	var part int32
+	switch n, _ := fmt.Sscanf(source, "p%d", &part); {
+	case n == 1:
+		row = s.db.Text.QueryRowContext(ctx, `SELECT watermark_ns FROM alert_partition WHERE stream_id = ? AND part = ?`, stream, part)
+	case source == GlobalSource:
+		row = s.db.Text.QueryRowContext(ctx, `SELECT tick FROM alert_global WHERE stream_id = ?`, stream)
+	}
+	if err := row.Scan(&ns); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("reading how far %s is decided: %w", source, err)
+	}
+	if source == GlobalSource {
+		ns *= engine.Tick
+	}
+	return ns, nil
 }
 
 func (s *Store) pending(ctx context.Context, query string, args ...any) (out []Pending, err error) {

@@ -12,11 +12,22 @@ export
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  %-22s %s\n", $$1, $$2}'
 
-build: tools-go ## build all programs into .local/bin
+build: tools-go web ## build all programs into .local/bin, the web UI inside
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/ ./migrations/cmd/migrate ./services/collector/cmd/collector ./services/collector/cmd/loggen ./services/processor/cmd/processor \
 	  ./services/alert-evaluator/cmd/alert-evaluator ./services/api/cmd/api ./services/api/cmd/logmillctl ./compose/local/cmd/logmill-local ./compose/local/cmd/logmill-broker \
 	  ./compose/e2e/cmd/alerts-consumer
+
+WEB := services/api/web
+web: $(WEB)/dist/index.html ## build the web UI, which the api has inside
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo 'Logmill needs Node 20.19 or newer: https://nodejs.org'; exit 1; }
+	cd $(WEB) && npm ci --no-progress --loglevel error
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src $(WEB)/public -type f)
+	cd $(WEB) && npx vite build --logLevel warn
 
 tools-go:
 	@command -v go >/dev/null || { echo 'Logmill needs Go 1.26: https://go.dev/dl'; exit 1; }
@@ -107,10 +118,11 @@ docker-logs: ## follow the logs of the servers in Docker
 docker-down: ## stop them; the volumes stay
 	docker compose -f compose/docker/docker-compose.yml down
 
-fmt: ## format all Go code
-	gofmt -w $(MODULES)
+fmt: ## format all code
+	gofmt -w $$(git ls-files '*.go')
+	cd $(WEB) && npm run --silent fmt
 
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-week test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd
+.PHONY: help build web tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-week test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd

@@ -7,7 +7,7 @@ golangci=$1; shift
 rc=0
 step() { local name=$1; shift; if out=$("$@" 2>&1); then echo "ok    $name"; else rc=1; echo "FAIL  $name"; printf '%s\n' "$out" | head -60; fi; }
 
-formatted() { local f; f=$(gofmt -l "$@"); [ -z "$f" ] || { echo "not formatted (make fmt):"; echo "$f"; return 1; }; }
+formatted() { local f; f=$(gofmt -l $(git ls-files '*.go')); [ -z "$f" ] || { echo "not formatted (make fmt):"; echo "$f"; return 1; }; }
 tidy() { ( cd "$1" && GOWORK=off GOFLAGS=-mod=mod go mod tidy -diff ); }
 alone() { ( cd "$1" && GOWORK=off go build ./... ); }
 lint() {
@@ -30,12 +30,17 @@ paths() { # every path that the documents name exists
 private() { # no path of one machine, no tool that only its owner has
   ! git grep -nE '(^|[^A-Za-z0-9_.])/(root|home)/[a-z]' -- '*.go' '*.md' '*.yml' '*.yaml' Makefile
 }
+web() ( # types from the OpenAPI document, format, lint, types, tests, size
+  make --no-print-directory web && cd services/api/web || return 1
+  npm run --silent gen && npm run --silent lint && npm run --silent check && npm test --silent
+)
 clean() { [ -z "$(git status --porcelain)" ] || { git status --short; return 1; }; }
 
-step "format" formatted "$@"
+step "format" formatted
 step "vet" go vet work
 for m in "$@"; do step "go.mod of $m is tidy" tidy "$m"; step "$m builds alone" alone "$m"; done
 step "lint" lint "$@"
+step "web UI" web
 step "documents name what is there" paths
 step "no private paths" private
 [ -z "${CI:-}" ] || step "clean tree" clean

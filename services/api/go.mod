@@ -2,6 +2,9 @@ module github.com/logmill/logmill/services/api
 
 go 1.26.0
 
+// npm's packages may hold Go files of their own
+ignore ./web/node_modules
+
 require (
 	github.com/DataDog/sketches-go v1.4.8
 	github.com/axiomhq/hyperloglog v0.3.0

@@ -22,6 +22,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/services/api/internal/tail"
 	"github.com/logmill/logmill/services/api/internal/windows"
+	"github.com/logmill/logmill/services/api/web"
 	"github.com/logmill/logmill/shared/app"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
@@ -142,7 +143,11 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	pages, err := web.New()
+	if err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
+	}
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/logmill/logmill/services/api/internal/status"
 	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/services/api/internal/windows"
+	"github.com/logmill/logmill/services/api/web"
 	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
@@ -68,6 +69,7 @@ type Deps struct {
 	Status    *status.Watch
 	Health    *obs.Health
 	Registry  *prometheus.Registry
+	Web       *web.Site
 	Log       zerolog.Logger
 	Now       func() time.Time
 }
@@ -100,10 +102,11 @@ func Routes(d Deps) *echo.Echo {
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 		d.Log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Bytes("stack", stack).Msg("a handler panicked")
 		return err
-	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers, d.Gate.Middleware(may))
+	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers, ownPages, d.Gate.Middleware(may))
 	obs.Mount(e, d.Health, d.Registry)
-	e.GET("/", page)
-	e.GET("/status.js", script)
+	for _, path := range append(web.Pages(), web.Files()...) {
+		e.GET(path, s.Web.Serve)
+	}
 	e.GET("/api/openapi.json", func(c echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, openAPI) })
 	e.GET("/api/logs", s.logs, m.bounded)
 	e.GET("/api/logs/trace/:traceID", s.trace, m.bounded)
@@ -158,6 +161,18 @@ func may(c auth.Caller, method, route string) bool {
 // tryouts are the routes that change nothing that others see, whatever their method.
 var tryouts = []string{"/api/alert-rules/validate", "/api/alert-rules/backtest", "/api/alert-rules/:id/backtest", "/api/backtests/:id"}
 
+// ownPages refuses what a page of another site makes a browser send: on loopback nobody is asked for a token, and a browser sends
+// the password of basic authentication by itself. Clients that are no browsers do not say Sec-Fetch-Site.
+func ownPages(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if site := r.Header.Get("Sec-Fetch-Site"); r.Method != http.MethodGet && r.Method != http.MethodHead && site != "" && site != "same-origin" && site != "none" {
+			return fault.Forbidden("a page of another site asks for this")
+		}
+		return next(c)
+	}
+}
+
 // kindOf makes a store that is away a 503 instead of a 500.
 func kindOf(err error) error {
 	if fault.KindOf(err) == fault.Internal && mysqlx.IsTransient(err) {
@@ -171,7 +186,7 @@ func headers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
 		return next(c)
 	}

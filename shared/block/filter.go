@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"slices"
 
@@ -53,6 +54,19 @@ type filterBuilder struct {
 	parted  []uint64             // the same by bucket
 	table   []uint64             // open addressing; 0 = free
 	builder xorfilter.BinaryFuseBuilder
+}
+
+// Words makes token filters of texts' words alone. Reuse one a goroutine: its tables are what a filter costs most.
+type Words struct{ b filterBuilder }
+
+// Filter is a filter of the words of all texts, see MayContain.
+func (w *Words) Filter(texts iter.Seq[string]) ([]byte, error) {
+	w.b.reset()
+	add := func(t []byte) { w.b.add(hashToken(t)) }
+	for s := range texts {
+		w.b.tokens.each(s, add)
+	}
+	return w.b.encode()
 }
 
 const (

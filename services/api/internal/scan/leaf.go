@@ -50,6 +50,9 @@ func (l *textLeaf) prune(b *Block) (some, all bool) {
 }
 
 func (l *textLeaf) run(x *exec, cand Bitmap) (Bitmap, error) {
+	if v, ok := x.view.(Parted); ok && len(l.all) > 0 {
+		return x.parted(v, l, cand)
+	}
 	c, err := x.view.Column(l.column)
 	if err != nil {
 		return nil, err
@@ -61,6 +64,27 @@ func (l *textLeaf) run(x *exec, cand Bitmap) (Bitmap, error) {
 		return x.rest(l.attribute, l.m, cand)
 	}
 	return x.bitmap(), nil
+}
+
+// parted searches the parts of a column that have all words that a match has.
+func (x *exec) parted(v Parted, l *textLeaf, cand Bitmap) (Bitmap, error) {
+	p := v.Parts(l.column)
+	if p != nil {
+		cand = x.clone(cand)
+		defer x.release(cand)
+		if p.narrow(l.all, cand); cand.Empty() {
+			return x.bitmap(), nil
+		}
+	}
+	c, err := v.Column(l.column)
+	if err != nil || c == nil {
+		return x.bitmap(), err
+	}
+	found := x.texts(c, l.m, cand)
+	if p == nil && rare(found, cand, x.rows) {
+		v.Wish(l.column)
+	}
+	return found, nil
 }
 
 // few: asking so many times fewer rows than there are is cheaper one by one.
@@ -78,11 +102,18 @@ func (x *exec) texts(c *vector.Column, m matcher, cand Bitmap) Bitmap {
 	switch wanted := cand.Count(); {
 	case c.Codes.Any() && wanted >= n/2:
 		want := make([]uint8, n)
-		search(&c.Texts, m, func(i int) { want[i] = 1 })
+		search(&c.Texts, 0, n, m, func(i int) { want[i] = 1 })
 		return x.byCode(c, want, cand)
+	case !c.Codes.Any() && c.Valid() == nil && wanted > spanned(cand, n)/few:
+		values := x.bitmap()
+		for from, to := range spans(cand, n) {
+			search(&c.Texts, from, to, m, values.Set)
+		}
+		values.And(cand)
+		return values
 	case !c.Codes.Any() && wanted > n/few:
 		values := NewBitmap(n)
-		search(&c.Texts, m, values.Set)
+		search(&c.Texts, 0, n, m, values.Set)
 		return x.dense(c, values, cand)
 	}
 	out := x.bitmap()
@@ -126,15 +157,15 @@ func selectCodes[C uint8 | uint16 | uint32](codes []C, want []uint8, out Bitmap)
 	}
 }
 
-// search calls found with each text that matches, in order.
-func search(t *vector.Texts, m matcher, found func(i int)) {
+// search calls found with each of the texts [from, to) that matches, in order.
+func search(t *vector.Texts, from, to int, m matcher, found func(i int)) {
 	if id, ok := m.(equal); ok && t.Width > 0 {
-		searchID(t, string(id), found)
+		searchID(t, from, to, string(id), found)
 		return
 	}
 	s, ok := m.(searcher)
 	if !ok || len(s.needles()) == 0 || t.Width > 0 {
-		for i := range t.Len() {
+		for i := from; i < to; i++ {
 			if m.match(t.Bytes(i)) {
 				found(i)
 			}
@@ -143,20 +174,21 @@ func search(t *vector.Texts, m matcher, found func(i int)) {
 	}
 	needles := s.needles()
 	if len(needles) == 1 {
-		searchFor(t, &needles[0], s, found)
+		searchFor(t, from, to, &needles[0], s, found)
 		return
 	}
 	hits := NewBitmap(t.Len())
 	for i := range needles {
-		searchFor(t, &needles[i], s, hits.Set)
+		searchFor(t, from, to, &needles[i], s, hits.Set)
 	}
 	hits.Each(found)
 }
 
 // searchID looks for an id's bytes in all ids as if they were one.
-func searchID(t *vector.Texts, id string, found func(i int)) {
-	for at := 0; len(id) == t.Width; {
-		i := bytes.Index(t.Data[at:], unsafeBytes(id))
+func searchID(t *vector.Texts, from, to int, id string, found func(i int)) {
+	data := t.Data[:to*t.Width]
+	for at := from * t.Width; len(id) == t.Width; {
+		i := bytes.Index(data[at:], unsafeBytes(id))
 		if i < 0 {
 			return
 		}
@@ -169,15 +201,18 @@ func searchID(t *vector.Texts, id string, found func(i int)) {
 	}
 }
 
-// searchFor looks for one needle in all texts as if they were one, and asks those in which it is.
-func searchFor(t *vector.Texts, given *needle, s searcher, found func(i int)) {
-	n := given.tuned(t.Data)
+// searchFor looks for one needle in texts as if they were one, and asks those in which it is.
+func searchFor(t *vector.Texts, from, to int, given *needle, s searcher, found func(i int)) {
+	if from == to {
+		return
+	}
+	data, at := t.Data[:int(t.Offsets[to])-t.Gap], int(t.Offsets[from])
+	n := given.tuned(data[at:])
 	if n.up != n.lo && t.Lacks(n.up) {
 		n.up = n.lo // one case to search for
 	}
-	text := 0
-	for at := 0; ; {
-		if at = n.index(t.Data, at); at < 0 {
+	for text := from; ; {
+		if at = n.index(data, at); at < 0 {
 			return
 		}
 		text = seek(t, text, at)
@@ -190,7 +225,7 @@ func searchFor(t *vector.Texts, given *needle, s searcher, found func(i int)) {
 		}
 		text++
 		at = int(t.Offsets[text])
-		if text == t.Len() {
+		if text == to {
 			return
 		}
 	}

@@ -20,9 +20,14 @@ import (
 // view reads a block's columns when they are asked for.
 type view struct {
 	*vector.Layout
-	data []byte
-	read []string
+	data   []byte
+	read   []string
+	parts  *Parts
+	wishes int
 }
+
+func (v *view) Parts(string) *Parts { return v.parts }
+func (v *view) Wish(string)         { v.wishes++ }
 
 func (v *view) Column(name string) (*vector.Column, error) {
 	if v.Has(name) {
@@ -42,6 +47,14 @@ func (m *made) view(t testing.TB) *view {
 	l, err := vector.ReadLayout(m.data)
 	require.NoError(t, err)
 	return &view{Layout: l, data: m.data}
+}
+
+// split makes parts of the messages.
+func (v *view) split(t testing.TB, rows int) {
+	c, err := v.Layout.Column(v.data, "message")
+	require.NoError(t, err)
+	v.parts, err = NewParts(c, rows, &block.Words{})
+	require.NoError(t, err)
 }
 
 // names is a table of services in which places are found again.
@@ -99,7 +112,11 @@ func TestRowsAreThoseOfANaiveScan(t *testing.T) {
 			if r.IntN(3) == 0 {
 				cand.ClearRange(r.IntN(len(recs)), len(recs))
 			}
-			got, err := p.Run(m.view(t), &m.block, cand)
+			v := m.view(t)
+			if r.IntN(2) == 0 {
+				v.split(t, 1+r.IntN(40))
+			}
+			got, err := p.Run(v, &m.block, cand)
 			require.NoError(t, err)
 			may, _ := p.MayMatch(&m.block)
 			all := p.MatchesAll(&m.block)

@@ -50,7 +50,7 @@ func TestSearchInMuchText(t *testing.T) {
 					want = append(want, i)
 				}
 			}
-			search(texts, m, func(i int) { got = append(got, i) })
+			search(texts, 0, texts.Len(), m, func(i int) { got = append(got, i) })
 			require.Equal(t, want, got, "%q", part)
 			hits += len(got)
 		}
@@ -77,7 +77,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(t.Data)))
 			for b.Loop() {
-				search(t, m, func(int) { b.Fatal("found") })
+				search(t, 0, t.Len(), m, func(int) { b.Fatal("found") })
 			}
 		})
 	}

@@ -21,18 +21,21 @@ const (
 	benchRows   = 64_000
 )
 
-func benchWorld(b *testing.B) *world {
+func benchWorld(b *testing.B) *world { return largeWorld(b, benchBlocks, benchRows) }
+
+// largeWorld is blocks of so many rows; in the middle of each is a line of "quantum flux".
+func largeWorld(b testing.TB, blocks, rows int) *world {
 	w := &world{set: &index.Set{}, data: map[uint64][]byte{}, filters: map[uint64][]byte{}}
 	builder, err := block.NewBuilder(block.Options{})
 	require.NoError(b, err)
 	r := rand.New(rand.NewPCG(1, 2))
 	zipf := rand.NewZipf(r, 1.1, 1, 199)
 	words := []string{"payment", "accepted", "for", "order", "upstream", "connection", "reset", "by", "peer", "cache", "miss", "user", "session", "expired", "retrying", "request"}
-	for id := uint64(1); id <= benchBlocks; id++ {
-		recs := make([]logrec.Record, benchRows)
+	for id := uint64(1); id <= uint64(blocks); id++ {
+		recs := make([]logrec.Record, rows)
 		for i := range recs {
 			rec := &recs[i]
-			*rec = logrec.Record{Timestamp: 1_800_000_000e9 + (int64(id)*benchRows+int64(i))*4_300_000, Level: logrec.LevelInfo, Service: fmt.Sprintf("service-%d", zipf.Uint64()), SrcOffset: int64(id), SrcRow: int32(i),
+			*rec = logrec.Record{Timestamp: 1_800_000_000e9 + (int64(id)*int64(rows)+int64(i))*4_300_000, Level: logrec.LevelInfo, Service: fmt.Sprintf("service-%d", zipf.Uint64()), SrcOffset: int64(id), SrcRow: int32(i),
 				Host: fmt.Sprintf("h%d", r.IntN(40)), Message: fmt.Sprintf("%s %s %s %d in %d ms (%x)", words[r.IntN(16)], words[r.IntN(16)], words[r.IntN(16)], r.IntN(1e6), r.IntN(5000), r.Uint64())}
 			if r.IntN(100) < 8 {
 				rec.Level = logrec.LevelError
@@ -41,6 +44,7 @@ func benchWorld(b *testing.B) *world {
 				rec.HasResponseTime, rec.ResponseTimeMS, rec.ResponseStatus = true, r.ExpFloat64()*100, 200
 			}
 		}
+		recs[rows/2].Message += " quantum flux capacitor overheated"
 		blk, err := builder.Build(recs)
 		require.NoError(b, err)
 		w.data[id], w.filters[id] = blk.Data, blk.Filter
@@ -87,6 +91,37 @@ func BenchmarkAggregate(b *testing.B) {
 				require.False(b, sums.Partial)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchBlocks/benchRows, "ns/line")
+		})
+	}
+}
+
+// BenchmarkPhrase looks for four words that one line of each block has, warm: in all messages, and in the parts that have the words.
+func BenchmarkPhrase(b *testing.B) {
+	w := benchWorld(b)
+	q := all(100)
+	q.Filter, q.Count = query.Contains("quantum flux capacitor overheated"), true
+	for name, parts := range map[string]bool{"whole": false, "in parts": true} {
+		b.Run(name, func(b *testing.B) {
+			e := New(w, w, Config{Budget: ample, Cache: 2 << 30}, time.Now)
+			ask := func() {
+				res, err := e.Search(b.Context(), q)
+				require.NoError(b, err)
+				require.EqualValues(b, benchBlocks, res.Total)
+			}
+			ask()
+			if parts {
+				var words block.Words
+				began := time.Now()
+				for _, of := range w.set.Newest {
+					e.part(b.Context(), parting{of, "message"}, &words)
+				}
+				b.Logf("making the parts took %.2f µs a line", float64(time.Since(began).Microseconds())/benchBlocks/benchRows)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				ask()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/benchBlocks, "µs/block")
 		})
 	}
 }

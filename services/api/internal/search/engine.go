@@ -61,11 +61,15 @@ type Engine struct {
 	wishes  chan wanting  // of summaries; holds one
 	fewRows int64         // of blocks: more, and windows are asked
 	slots   chan struct{} // blocks read at the same time, by all queries
+
+	partings  chan parting
+	rowsAPart int
 }
 
 // New makes an engine.
 func New(ix Index, source Source, cfg Config, now func() time.Time) *Engine {
-	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache - cfg.Cache/summaryShare), sums: newCache(cfg.Cache / summaryShare), windows: cfg.Windows, wishes: make(chan wanting, 1), fewRows: fewRows, slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
+	return &Engine{index: ix, source: source, budget: cfg.Budget, now: now, cache: newCache(cfg.Cache - cfg.Cache/summaryShare), sums: newCache(cfg.Cache / summaryShare), windows: cfg.Windows, wishes: make(chan wanting, 1), fewRows: fewRows,
+		slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0)), partings: make(chan parting, maxPartings), rowsAPart: rowsAPart}
 }
 
 // Stats say what an answer cost.
@@ -144,15 +148,25 @@ func (w *walk) each(ctx context.Context, more func(next *scan.Block) bool, visit
 
 // visit notes damage and goes on: a damaged block is named in the answer, not an error.
 func (w *walk) visit(ctx context.Context, b *scan.Block, visit func(ctx context.Context, b *scan.Block) error) error {
-	select {
-	case w.e.slots <- struct{}{}:
-	case <-ctx.Done():
+	if !w.e.slot(ctx) {
 		return ctx.Err()
 	}
 	err := visit(ctx, b)
-	<-w.e.slots
+	w.e.done()
 	return w.note(b, err)
 }
+
+// slot waits until a block may be worked on; false when ctx ends before. done gives it back.
+func (e *Engine) slot(ctx context.Context) bool {
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (e *Engine) done() { <-e.slots }
 
 // note remembers damage; other errors come back.
 func (w *walk) note(b *scan.Block, err error) error {

@@ -152,7 +152,7 @@ func randomQuery(r *naive.Random, w *world) *query.Query {
 // everything: the same lines, in the same order, whole.
 func TestPagesEqualANaiveScan(t *testing.T) {
 	t.Parallel()
-	found, partial := 0, 0
+	found, partial, parted := 0, 0, 0
 	for seed := range rounds(12) {
 		r := naive.NewRandom(uint64(seed))
 		w := makeWorld(t, r, 1+r.IntN(20), 60)
@@ -161,7 +161,11 @@ func TestPagesEqualANaiveScan(t *testing.T) {
 			budget.Rows = int64(1 + r.IntN(100)) // forces partial answers
 		}
 		e := w.engine(budget, int64(r.IntN(3))*30_000)
+		e.rowsAPart = 1 + r.IntN(20)
 		for range 25 {
+			if r.IntN(5) == 0 {
+				parted += e.partAll(t, w)
+			}
 			q := randomQuery(r, w)
 			want := w.naively(q)
 			got, parts := pages(t, e, *q)
@@ -174,6 +178,57 @@ func TestPagesEqualANaiveScan(t *testing.T) {
 	}
 	require.Greater(t, found, 500)
 	require.Greater(t, partial, 20)
+	require.Greater(t, parted, 20)
+}
+
+// partAll makes the parts of all messages that are in the cache.
+func (e *Engine) partAll(t *testing.T, w *world) (made int) {
+	t.Helper()
+	var words block.Words
+	for _, b := range w.set.Newest {
+		e.part(t.Context(), parting{b, "message"}, &words)
+		if _, ok := e.cache.peek(partsKey(b, "message")); ok {
+			made++
+		}
+	}
+	return made
+}
+
+// TestRareWordsAreSearchedInParts: the first searches for a rare word have the parts of the blocks made that it is in, behind the answer,
+// and answers stay the same.
+func TestRareWordsAreSearchedInParts(t *testing.T) {
+	t.Parallel()
+	const blocks, rows = 3, 8 << 10
+	w := largeWorld(t, blocks, rows)
+	e := w.engine(ample, 64<<20)
+	e.rowsAPart = 1 << 10
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { e.Warm(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+	q := all(10)
+	q.Filter, q.Count = query.Contains("quantum flux capacitor"), true
+	made := func() (n int) {
+		for _, b := range w.set.Newest {
+			if _, ok := e.cache.peek(partsKey(b, "message")); ok {
+				n++
+			}
+		}
+		return n
+	}
+	ask := func() {
+		res, err := e.Search(ctx, q)
+		require.NoError(t, err)
+		require.EqualValues(t, blocks, res.Total)
+		require.Len(t, res.Hits, blocks)
+	}
+	ask()
+	require.Eventually(t, func() bool { return made() == blocks }, time.Minute, time.Millisecond)
+	ask()
+	q.Filter = query.Contains("payment")
+	res, err := e.Search(ctx, q)
+	require.NoError(t, err)
+	require.Greater(t, res.Total, int64(blocks*rows/20), "a word of all parts is found in all of them")
 }
 
 // TestLinesOfTheSameMoment are in the order of their ids, on pages as well: the blocks that are read last have those that come first.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/logmill/logmill/services/api/internal/query"
 	"github.com/logmill/logmill/services/api/internal/scan"
+	"github.com/logmill/logmill/shared/block"
 	"github.com/logmill/logmill/shared/block/vector"
 	"github.com/logmill/logmill/shared/logrec"
 )
@@ -230,12 +231,15 @@ func (s *sums) wish(w *windowed) {
 	}
 }
 
-// Warm makes summaries that were wished for, one block at a time, until ctx ends. What it cannot make the next query will say.
+// Warm makes what queries wished for, one block at a time, until ctx ends. What it cannot make the next query will say.
 func (e *Engine) Warm(ctx context.Context) {
+	var words block.Words
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case p := <-e.partings:
+			e.part(ctx, p, &words)
 		case w := <-e.wishes:
 			for _, b := range w.blocks {
 				if ctx.Err() != nil || e.sums.stats().Bytes > e.sums.budget/10*9 {
@@ -248,12 +252,10 @@ func (e *Engine) Warm(ctx context.Context) {
 }
 
 func (e *Engine) warm(ctx context.Context, b *scan.Block, services []string) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
+	if !e.slot(ctx) {
 		return
 	}
-	defer func() { <-e.slots }()
+	defer e.done()
 	if v, err := e.view(ctx, b, &cost{}); err == nil {
 		_, _ = e.summary(v, b, services) // without one its columns are read, as ever
 	}

@@ -31,6 +31,8 @@ type Field struct {
 	Name   string `json:"field"`
 	Reason string `json:"reason"`
 	Line   int    `json:"line,omitempty"` // of the body, from 1; 0 = not about a line
+	Pos    int    `json:"pos,omitempty"`  // byte of the field's text, from 1; 0 = not about a place
+	Len    int    `json:"len,omitempty"`  // bytes from there; 0 at the end of the text
 }
 
 // Error is an error of a kind.

@@ -186,6 +186,7 @@ func (e *Engine) giveUp(i *instance, t int64) {
 	if i.alert.Phase == firing {
 		e.end(i, t, t, ReasonStale)
 	}
+	e.ended(i, t)
 	e.remove(i)
 }
 

@@ -65,6 +65,7 @@ type Engine struct {
 	partials []Partial
 	events   []Event
 	failed   map[string]error // rules that could not be compiled
+	watch    func(Reading)    // nil: nobody
 
 	fresh     bool // nothing seen: what took effect before the beginning does so at once
 	overflows int64

@@ -204,6 +204,7 @@ func (e *Engine) visit(r *reading, t int64) {
 	v := &e.seen
 	*v = view{r: r, tick: t}
 	value := v.raw()
+	e.told(r, v, value, t)
 	e.looked = r.reached(value, append(append(e.looked[:0], r.watched...), r.due...)) // copied: they move while they are looked at
 	r.due = r.due[:0]
 	for _, i := range e.looked {

@@ -67,12 +67,20 @@ func TestBacktest(t *testing.T) {
 	require.Equal(t, []any{1200.0, 120.0, false}, []any{got["rows"], got["blocks"], got["partial"]})
 	require.Equal(t, begin.Add(10*time.Minute).Format(time.RFC3339), got["covered_until"], "what is not stored yet is not absent")
 	require.Len(t, got["alerts"], 1)
+	require.Nil(t, got["values"], "not asked for")
 	a := got["alerts"].([]any)[0].(map[string]any)
 	require.Equal(t, []any{begin.Add(4*time.Minute + 29*time.Second).Format(time.RFC3339), begin.Add(6*time.Minute + 30*time.Second).Format(time.RFC3339), 30.0, 60.0}, []any{a["starts_at"], a["ends_at"], a["value"], a["peak"]})
 	evidence := a["evidence"].([]any)
 	require.Len(t, evidence, 5)
 	require.Equal(t, []any{"line 0 of block 24 broke", "0-24-0", "error", "web"}, []any{evidence[0].(map[string]any)["message"], evidence[0].(map[string]any)["log_id"], evidence[0].(map[string]any)["level"], evidence[0].(map[string]any)["service"]})
 	require.Equal(t, "line 9 of block 26 broke", evidence[4].(map[string]any)["message"])
+
+	code, _, pictured := call(t, "POST", url+"/api/alert-rules/backtest"+span+"&step=1m", incidentRule)
+	require.Equal(t, 200, code, pictured)
+	documented(t, url, "Backtest", pictured)
+	values := pictured["values"].(map[string]any)
+	require.Equal(t, []any{begin.Format(time.RFC3339), 60.0, 1.0}, []any{values["start"], values["step_s"], values["groups_total"]})
+	require.Equal(t, []any{0.0, 0.0, 0.0, 0.0, 60.0, 60.0, 59.0, 0.0, 0.0, 0.0}, values["groups"].([]any)[0].(map[string]any)["values"], "the greatest of each minute up to covered_until")
 
 	code, h, made := call(t, "POST", url+"/api/alert-rules", incidentRule)
 	require.Equal(t, 201, code, made)
@@ -88,7 +96,7 @@ func TestBacktest(t *testing.T) {
 	code, _, v = call(t, "POST", url+"/api/alert-rules/validate?estimate=false", incidentRule)
 	require.Equal(t, 200, code)
 	require.Nil(t, v["estimate"])
-	for _, bad := range []string{"start=2&end=1", "by=now", "wait=2h", "start=soon", "from=1"} {
+	for _, bad := range []string{"start=2&end=1", "by=now", "wait=2h", "step=1s", "step=x", "start=soon", "from=1"} {
 		code, _, _ = call(t, "POST", url+"/api/alert-rules/backtest?"+bad, incidentRule)
 		require.Equal(t, 400, code, bad)
 	}

@@ -134,6 +134,12 @@ func TestRuleMistakesNameTheirFields(t *testing.T) {
 		require.Equal(t, false, got["valid"])
 		require.NotEmpty(t, got["errors"])
 	}
+	_, _, got := call(t, "POST", url+"/api/alert-rules/validate", `{"name":"x","condition":"COUNT(*) + AVG(tme)","filter":"level = ","threshold":1}`)
+	documented(t, url, "Validation", got)
+	require.ElementsMatch(t, []any{
+		map[string]any{"field": "filter", "reason": "at 9: expected a value, a column or a function, not the end", "pos": 9.0},
+		map[string]any{"field": "condition", "reason": "at 16: unknown column tme; free attributes are written attributes['tme']", "pos": 16.0, "len": 3.0},
+	}, got["errors"], "places for editors")
 	code, _, got := call(t, "POST", url+"/api/alert-rules/validate", seedRule)
 	require.Equal(t, 200, code)
 	require.Equal(t, true, got["valid"])

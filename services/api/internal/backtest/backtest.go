@@ -29,6 +29,7 @@ type Spec struct {
 	By         string
 	Rows       int64         // read at most …
 	Time       time.Duration // … for so long at most
+	Step       int64         // ns: a value a step and group is wanted; 0 = none
 	Newest     bool          // when there are more rows, the newest are read: Start moves
 }
 
@@ -78,6 +79,7 @@ type Alert struct {
 // Result of a backtest.
 type Result struct {
 	Alerts        []*Alert  `json:"alerts"`
+	Values        *Values   `json:"values,omitempty"` // where a step was asked for
 	Rows          int64     `json:"rows"`
 	Blocks        int       `json:"blocks"`
 	Partial       bool      `json:"partial"`
@@ -109,6 +111,7 @@ type run struct {
 	total   int64
 	covered int64
 	report  func(Progress)
+	values  *recorder // nil: not wanted
 }
 
 // Run runs a rule. now is a clock for the time budget; report hears of the progress after each block.
@@ -137,6 +140,10 @@ func Run(ctx context.Context, src Source, spec Spec, now func() time.Time, repor
 	if err := r.eng.Schedule([]engine.Version{{RuleID: spec.Rule.ID, Number: spec.Rule.Version, Effective: spec.Start - lead(spec.Rule), Rule: on}}, nil); err != nil {
 		return nil, err
 	}
+	if spec.Step > 0 {
+		r.values = newRecorder(&spec)
+		r.eng.Watch(r.values.take)
+	}
 	reading, stop := context.WithCancel(ctx)
 	r.ahead = newAhead(src, newOrder(blocks, spec.By), spec.End)
 	defer r.ahead.wg.Wait()
@@ -146,6 +153,9 @@ func Run(ctx context.Context, src Source, spec Spec, now func() time.Time, repor
 	}
 	r.covered = max(r.covered, spec.Start)
 	r.out.Alerts = slices.DeleteFunc(r.out.Alerts, func(a *Alert) bool { return a.StartsAt.UnixNano() >= r.covered }) // whoever goes on from there finds it
+	if r.values != nil {
+		r.out.Values = r.values.result(r.covered, r.out.Alerts)
+	}
 	r.out.CoveredFrom, r.out.CoveredUntil, r.out.TookMS = at(spec.Start), at(r.covered), now().Sub(began).Milliseconds()
 	return r.out, nil
 }

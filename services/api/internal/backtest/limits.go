@@ -6,9 +6,11 @@ import "time"
 const (
 	MaxTime   = 8 * time.Minute // blocks that compaction replaces meanwhile stay readable for 10 (docs/blocks.md)
 	MaxRows   = 1_000_000_000
+	MaxPoints = 1000    // of the values of a condition: more than any screen shows
 	MaxAlerts = 2000    // with their evidence they are held in memory, and are one answer
 	maxBlocks = 500_000 // listed at once: 30 MB
 	maxOpen   = 2_000_000
+	maxGroups = 20 // whose values are in an answer: more lines on one chart nobody tells apart
 
 	estimateTime = 5 * time.Second // somebody waits for it at a form
 	estimateRows = 2_000_000

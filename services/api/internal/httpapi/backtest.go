@@ -55,7 +55,7 @@ func (s *server) backtestRule(c echo.Context) error {
 // backtest answers 200 with the result, or 202 with the job when it takes longer than somebody waits; whoever accepts NDJSON hears of the progress instead.
 func (s *server) backtest(c echo.Context, r *rule.Compiled) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("start", "end", "by", "wait")
+	p.only("start", "end", "by", "wait", "step")
 	spec := backtest.Spec{Rule: r, By: backtest.ByEvalTime, End: p.time("end", s.Now().UnixNano())}
 	spec.Start = p.time("start", spec.End-int64(defaultTests))
 	if by := p.oneOf("by", []string{backtest.ByEvalTime, backtest.ByTimestamp}); len(by) > 0 {
@@ -63,6 +63,9 @@ func (s *server) backtest(c echo.Context, r *rule.Compiled) error {
 	}
 	if spec.Start >= spec.End {
 		p.wrong("start", "is not before end")
+	}
+	if spec.Step = p.stepNS(); spec.Step > 0 && (spec.End-spec.Start)/spec.Step > backtest.MaxPoints {
+		p.wrong("step", "makes more than %d points of the range", backtest.MaxPoints)
 	}
 	wait := p.wait()
 	if err := p.err(); err != nil {

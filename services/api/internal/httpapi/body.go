@@ -45,9 +45,8 @@ func fieldsOf(err error) (out []fault.Field) {
 	if !errors.As(err, &f) {
 		return []fault.Field{{Name: "body", Reason: err.Error()}}
 	}
-	reason := f.Message
-	if f.Pos >= 0 {
-		reason = fmt.Sprintf("at %d: %s", f.Pos+1, f.Message)
+	if f.Pos < 0 {
+		return []fault.Field{{Name: f.Field, Reason: f.Message}}
 	}
-	return []fault.Field{{Name: f.Field, Reason: reason}}
+	return []fault.Field{{Name: f.Field, Reason: fmt.Sprintf("at %d: %s", f.Pos+1, f.Message), Pos: f.Pos + 1, Len: f.Len}}
 }

@@ -19,6 +19,8 @@ const (
 	maxLabels   = 10                 // label filters of one request: each reads every alert's JSON
 	maxWho      = 200                // bytes, of column who
 	maxNote     = 4096               // bytes: a note is no report
+
+	maxExportRules = 20_000 // in one file: ten megabytes or so, held in memory
 )
 
 // Limits of trying rules out; what a run may cost is in package backtest.

@@ -124,6 +124,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/alert-rules", s.listRules)
 	e.POST("/api/alert-rules/validate", s.validateRule)
 	e.POST("/api/alert-rules/backtest", s.backtestBody)
+	e.GET("/api/alert-rules/export", s.exportRules)
 	e.GET("/api/alert-rules/:id", s.getRule)
 	e.GET("/api/alert-rules/:id/versions", s.ruleVersions)
 	e.PUT("/api/alert-rules/:id", s.putRule)

@@ -4,78 +4,6 @@
  */
 
 export interface paths {
-  '/': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Status page */
-    get: {
-      parameters: {
-        query?: never
-        header?: never
-        path?: never
-        cookie?: never
-      }
-      requestBody?: never
-      responses: {
-        /** @description HTML */
-        200: {
-          headers: {
-            [name: string]: unknown
-          }
-          content: {
-            'text/html': string
-          }
-        }
-      }
-    }
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/status.js': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Script of the status page */
-    get: {
-      parameters: {
-        query?: never
-        header?: never
-        path?: never
-        cookie?: never
-      }
-      requestBody?: never
-      responses: {
-        /** @description JavaScript */
-        200: {
-          headers: {
-            [name: string]: unknown
-          }
-          content: {
-            'text/javascript': string
-          }
-        }
-      }
-    }
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
   '/api/openapi.json': {
     parameters: {
       query?: never
@@ -1056,6 +984,65 @@ export interface paths {
     patch?: never
     trace?: never
   }
+  '/api/alert-rules/export': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /**
+     * Rules as a file of docs/rules-as-code.md
+     * @description Applying it changes nothing. What has its default is left out; rules that were made by hand are in groups without a name.
+     */
+    get: {
+      parameters: {
+        query?: {
+          /** @description Of these rules: ids, comma-separated. All when nothing is said */
+          id?: string
+          /** @description Of one team */
+          team?: string
+          /** @description Of one group */
+          group?: string
+        }
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody?: never
+      responses: {
+        /** @description A rule file */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            /**
+             * @example groups:
+             *       - team: shop
+             *         rules:
+             *           - name: checkout errors
+             *             condition: COUNT(CASE WHEN level = 'error' THEN 1 END)
+             *             threshold: 10
+             *             time_window: 5m
+             *             severity: high
+             */
+            'application/yaml': string
+          }
+        }
+        400: components['responses']['Problem']
+        404: components['responses']['Problem']
+        503: components['responses']['Problem']
+      }
+    }
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
   '/api/alert-rules/validate': {
     parameters: {
       query?: never
@@ -1152,6 +1139,8 @@ export interface paths {
           by?: 'eval_time' | 'timestamp'
           /** @description How long to wait for the result, up to 1m (20s); then the answer is 202 with the job */
           wait?: string
+          /** @description Also the condition's values, a point for so long, such as 30s; 1,000 points at most */
+          step?: string
         }
         header?: never
         path?: never
@@ -1507,6 +1496,8 @@ export interface paths {
           by?: 'eval_time' | 'timestamp'
           /** @description How long to wait for the result, up to 1m (20s); then the answer is 202 with the job */
           wait?: string
+          /** @description Also the condition's values, a point for so long, such as 30s; 1,000 points at most */
+          step?: string
         }
         header?: never
         path: {
@@ -2631,6 +2622,10 @@ export interface components {
         field: string
         reason: string
         line?: number
+        /** @description Where in the field's text: a byte, from 1; absent when it is not about a place */
+        pos?: number
+        /** @description Bytes from there; absent at the end of the text */
+        len?: number
       }[]
     }
     Lag: {
@@ -2990,6 +2985,10 @@ export interface components {
       errors: {
         field?: string
         reason?: string
+        /** @description Where in the field's text: a byte, from 1; absent when it is not about a place */
+        pos?: number
+        /** @description Bytes from there; absent at the end of the text */
+        len?: number
       }[]
       /** @description In plain English: when it fires, goes on and resolves, and what it does without data */
       explain?: string
@@ -3041,6 +3040,27 @@ export interface components {
         }[]
         fingerprint: string
       }[]
+      /** @description What the condition came to, where step was given */
+      values?: {
+        /**
+         * Format: date-time
+         * @description Of the first step
+         */
+        start: string
+        step_s: number
+        /** @description Groups that there are, shown or not */
+        groups_total: number
+        /** @description Those with alerts first, then those that came nearest to one */
+        groups: {
+          labels: {
+            [key: string]: string
+          }
+          /** @description Of the alerts of the group */
+          fingerprint: string
+          /** @description Of each step up to covered_until the value that was nearest to firing; null: there was none */
+          values: (number | null)[]
+        }[]
+      }
       rows: number
       blocks: number
       /** @description A limit was reached (go on with start = covered_until), or a block could not be read */

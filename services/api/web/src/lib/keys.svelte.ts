@@ -1,5 +1,6 @@
 // Keyboard: single keys while nothing is typed into, and "g" then a letter to go somewhere. The list is what `?` shows.
 
+import { untrack } from 'svelte'
 import { here, link } from './router.svelte'
 
 export interface Key {
@@ -50,10 +51,10 @@ function typing(e: KeyboardEvent): boolean {
 
 export const keys = new Keys()
 
-/** Keys of a page, for as long as its component lives. */
+/** Keys of a page, or of a part of it, for as long as its component lives. */
 export function pageKeys(list: Key[]) {
   $effect(() => {
-    keys.local = list
-    return () => (keys.local = [])
+    untrack(() => (keys.local = [...keys.local, ...list]))
+    return () => (keys.local = keys.local.filter((k) => !list.includes(k)))
   })
 }

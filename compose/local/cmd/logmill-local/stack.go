@@ -207,7 +207,7 @@ func (s *stack) announce(d time.Duration) {
 	api, collector := s.url(s.APIPort), s.url(s.CollectorPort)
 	say("everything runs, after %.1f s", d.Seconds())
 	fmt.Printf(`
-  status page   %s/
+  web UI        %s/
   send a line   curl -d '{"service":"shop","level":"error","message":"hello from curl"}' %s/api/logs
   find it       curl '%s/api/logs?service=shop&limit=5'
   metrics       curl '%s/api/metrics'

@@ -40,7 +40,7 @@ type Config struct {
 	Log   config.Log
 	HTTP  config.HTTP
 
-	Port         int           `env:"API_PORT" envDefault:"8080" help:"port of the REST API and the status page"`
+	Port         int           `env:"API_PORT" envDefault:"8080" help:"port of the REST API and the web UI"`
 	ServicesFile string        `env:"LOGMILL_SERVICES_FILE" help:"YAML file of the services, shown with them"`
 	MaxRows      int64         `env:"API_QUERY_MAX_ROWS" envDefault:"20000000" help:"rows that one search reads at most before it answers in part"`
 	MaxBytes     int64         `env:"API_QUERY_MAX_BYTES" envDefault:"2000000000" help:"bytes of blocks that one search reads at most before it answers in part"`

@@ -88,7 +88,7 @@ func open(cfg config.MySQL, collation string, interpolate bool) (*sql.DB, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the MySQL settings: %w", err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(keeping{connector})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdle)
 	db.SetConnMaxLifetime(maxLifetime)

@@ -89,16 +89,17 @@ func (s *Silence) Validate() error {
 	add(len(s.Comment) > MaxTextBytes || !utf8.ValidString(s.Comment), "comment", "is longer than %d bytes or not valid UTF-8", MaxTextBytes)
 	add(!s.StartsAt.Before(s.EndsAt), "ends_at", "is not after starts_at")
 	add(s.EndsAt.Sub(s.StartsAt) > MaxSilence, "ends_at", "a silence lasts %s at most", Duration(MaxSilence))
-	return errors.Join(append(p, s.checkMatchers()...)...)
+	return errors.Join(append(p, CheckMatchers(s.Matchers))...)
 }
 
-// checkMatchers refuses what would silence everything as well: a matcher that is true of an absent label chooses nothing by itself.
-func (s *Silence) checkMatchers() (p []error) {
-	if n := len(s.Matchers); n == 0 || n > MaxMatchers {
-		return []error{fieldError("matchers", "a silence has 1 to %d matchers, not %d", MaxMatchers, n)}
+// CheckMatchers returns all mistakes of a silence's matchers joined, each a *FieldError. It refuses what would silence everything as well: a matcher that is true of an absent label chooses nothing by itself.
+func CheckMatchers(matchers []Matcher) error {
+	if n := len(matchers); n == 0 || n > MaxMatchers {
+		return fieldError("matchers", "a silence has 1 to %d matchers, not %d", MaxMatchers, n)
 	}
+	var p []error
 	chooses := false
-	for i, m := range s.Matchers {
+	for i, m := range matchers {
 		field := fmt.Sprintf("matchers[%d]", i)
 		switch {
 		case !matcherName.MatchString(m.Name) || len(m.Name) > MaxLabelBytes:
@@ -117,7 +118,7 @@ func (s *Silence) checkMatchers() (p []error) {
 	if len(p) == 0 && !chooses {
 		p = append(p, fieldError("matchers", "all of them match alerts that have no such label: at least one must not match the empty text"))
 	}
-	return p
+	return errors.Join(p...)
 }
 
 // regexReason is the parser's complaint without the expression, which is quoted already.

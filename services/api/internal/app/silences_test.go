@@ -71,6 +71,41 @@ func TestSilenceLifeCycle(t *testing.T) {
 	require.Equal(t, []string{"1/1 ann 0 1", "2/1 bob 0 1", "1/2 bob 0 1", "2/2 ann 0 1", "1/3 bob 1 1"}, rows, "what evaluators read, in force in the future")
 }
 
+func TestWhatASilenceWouldCover(t *testing.T) {
+	t.Parallel()
+	url, db := api(t)
+	alerts(t, db, time.Now())
+	preview := func(matchers string) (firing, pending float64, names string) {
+		code, _, got := call(t, "POST", url+"/api/silences/preview", `{"matchers":[`+matchers+`]}`)
+		require.Equal(t, 200, code, got)
+		documented(t, url, "Covered", got)
+		require.Equal(t, false, got["partial"])
+		for _, a := range got["alerts"].([]any) {
+			names += a.(map[string]any)["rule_name"].(string) + ";"
+		}
+		return got["firing"].(float64), got["pending"].(float64), names
+	}
+	covers := func(want []any, matchers string) {
+		t.Helper()
+		firing, pending, names := preview(matchers)
+		require.Equal(t, want, []any{firing, pending, names}, matchers)
+	}
+	covers([]any{1.0, 1.0, "errors;High error rate;"}, `{"name":"service","value":"web"}`)
+	covers([]any{1.0, 2.0, "errors;High error rate;High error rate;"}, `{"name":"rule_id","value":"1"}`)
+	covers([]any{2.0, 0.0, "O'Brien;errors;"}, `{"name":"alertname","value":"O'Brien|errors","isRegex":true}`)
+	covers([]any{1.0, 0.0, "O'Brien;"}, `{"name":"team","value":".+","isRegex":true},{"name":"severity","value":"critical","isEqual":false}`)
+	covers([]any{0.0, 0.0, ""}, `{"name":"service","value":"We[Bb]","isRegex":true}`)
+
+	code, _, got := call(t, "POST", url+"/api/silences/preview", `{"matchers":[{"name":"service","value":"(","isRegex":true}]}`)
+	require.Equal(t, 400, code)
+	require.Contains(t, fmt.Sprint(got["errors"]), "matchers[0].value")
+	code, _, got = call(t, "POST", url+"/api/silences/preview", `{"matchers":[]}`)
+	require.Equal(t, 400, code)
+	require.Contains(t, fmt.Sprint(got["errors"]), "1 to 32 matchers")
+	_, _, got = call(t, "GET", url+"/api/silences", "")
+	require.Empty(t, got["silences"], "nothing was stored")
+}
+
 func TestSilenceMistakesNameTheirFields(t *testing.T) {
 	t.Parallel()
 	url, _ := api(t)

@@ -140,6 +140,7 @@ func Routes(d Deps) *echo.Echo {
 	e.PUT("/api/alerts/:id/resolve", s.handleAlert(store.KindResolve))
 	e.PUT("/api/alerts/:id/note", s.handleAlert(store.KindNote))
 	e.POST("/api/silences", s.createSilence)
+	e.POST("/api/silences/preview", s.previewSilence)
 	e.GET("/api/silences", s.listSilences)
 	e.GET("/api/silences/:id", s.getSilence)
 	e.PUT("/api/silences/:id", s.putSilence)
@@ -160,7 +161,7 @@ func may(c auth.Caller, method, route string) bool {
 }
 
 // tryouts are the routes that change nothing that others see, whatever their method.
-var tryouts = []string{"/api/alert-rules/validate", "/api/alert-rules/backtest", "/api/alert-rules/:id/backtest", "/api/backtests/:id"}
+var tryouts = []string{"/api/alert-rules/validate", "/api/alert-rules/backtest", "/api/alert-rules/:id/backtest", "/api/backtests/:id", "/api/silences/preview"}
 
 // ownPages refuses what a page of another site makes a browser send: on loopback nobody is asked for a token, and a browser sends
 // the password of basic authentication by itself. Clients that are no browsers do not say Sec-Fetch-Site.

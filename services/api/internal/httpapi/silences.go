@@ -20,6 +20,7 @@ type Silences interface {
 	Silence(ctx context.Context, id int64) (store.SilenceRow, error)
 	Silences(ctx context.Context, f store.SilenceFilter) ([]store.SilenceRow, error)
 	ChangeSilence(ctx context.Context, c store.SilenceChange) (store.SilenceRow, error)
+	Covered(ctx context.Context, matchers []rule.Matcher) (store.Covered, error)
 }
 
 // writtenSilence is the body of POST and PUT: what GET answers may come back, with the fields that only we set. Moments are texts or numbers as in parameters: RFC 3339, Unix time, now+2h.
@@ -107,6 +108,21 @@ func (s *server) createSilence(c echo.Context) error {
 	}
 	c.Response().Header().Set("Location", fmt.Sprintf("/api/silences/%d", row.ID))
 	return silenceAnswer(c, http.StatusCreated, row)
+}
+
+// previewSilence tells what a silence would cover now. Nothing is stored.
+func (s *server) previewSilence(c echo.Context) error {
+	var b struct {
+		Matchers []rule.Matcher `json:"matchers"`
+	}
+	if err := readBody(c, "silence", &b); err != nil {
+		return err
+	}
+	got, err := s.Silences.Covered(c.Request().Context(), b.Matchers)
+	if err != nil {
+		return mistakes("silence", err)
+	}
+	return c.JSON(http.StatusOK, got)
 }
 
 func (s *server) listSilences(c echo.Context) error {

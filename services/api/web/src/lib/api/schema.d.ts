@@ -1733,7 +1733,7 @@ export interface paths {
           /** @description Of one rule, by id or name */
           rule?: string
           /** @description name=value or name!=value, on the alert's labels; may be given several times */
-          label?: string
+          label?: string[]
           /** @description true or false */
           silenced?: boolean
           /** @description Those that fired after this moment; a week ago when it is left out. RFC 3339, Unix time (s, ms, µs, ns told apart by size), or relative: now-15m */
@@ -1841,7 +1841,7 @@ export interface paths {
           /** @description Of one rule, by id or name */
           rule?: string
           /** @description name=value or name!=value, on the alert's labels; may be given several times */
-          label?: string
+          label?: string[]
           /** @description true or false */
           silenced?: boolean
           /** @description At most so many, up to 1000 */
@@ -1898,7 +1898,7 @@ export interface paths {
           /** @description Of one rule, by id or name */
           rule?: string
           /** @description name=value or name!=value, on the alert's labels; may be given several times */
-          label?: string
+          label?: string[]
           /** @description true or false */
           silenced?: boolean
           /** @description Episodes that began from this moment on; a week ago when it is left out. RFC 3339, Unix time (s, ms, µs, ns told apart by size), or relative: now-15m */
@@ -2310,6 +2310,78 @@ export interface paths {
         }
         400: components['responses']['Problem']
         409: components['responses']['Problem']
+        413: components['responses']['Problem']
+        503: components['responses']['Problem']
+      }
+    }
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
+  '/api/silences/preview': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    get?: never
+    put?: never
+    /** What a silence would cover now; nothing is stored */
+    post: {
+      parameters: {
+        query?: never
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody: {
+        content: {
+          /**
+           * @example {
+           *       "matchers": [
+           *         {
+           *           "name": "service",
+           *           "value": "checkout|cart",
+           *           "isRegex": true
+           *         }
+           *       ]
+           *     }
+           */
+          'application/json': components['schemas']['Matchers']
+        }
+      }
+      responses: {
+        /** @description Alerts that it would cover */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            /**
+             * @example {
+             *       "firing": 2,
+             *       "pending": 0,
+             *       "alerts": [
+             *         {
+             *           "id": "986b79d4b69dffb1d19836f47b27073d-1795513544500000000",
+             *           "rule_name": "checkout errors",
+             *           "severity": "high",
+             *           "labels": {
+             *             "alertname": "checkout errors",
+             *             "service": "checkout"
+             *           }
+             *         }
+             *       ],
+             *       "partial": false
+             *     }
+             */
+            'application/json': components['schemas']['Covered']
+          }
+        }
+        400: components['responses']['Problem']
         413: components['responses']['Problem']
         503: components['responses']['Problem']
       }
@@ -3198,6 +3270,25 @@ export interface components {
        * @default true
        */
       isEqual: boolean
+    }
+    Matchers: {
+      matchers: components['schemas']['Matcher'][]
+    }
+    Covered: {
+      firing: number
+      /** @description They do not fire yet */
+      pending: number
+      /** @description Some of them, 20 at most */
+      alerts: {
+        id: string
+        rule_name: string
+        severity: string
+        labels: {
+          [key: string]: string
+        }
+      }[]
+      /** @description More alerts fire than were looked at */
+      partial: boolean
     }
     Silence: {
       /** @description All must match. A label that an alert does not have is the empty text; at least one matcher must not match that */

@@ -4,7 +4,7 @@ import { untrack } from 'svelte'
 import { here, link } from './router.svelte'
 
 export interface Key {
-  /** As shown: "/", "g o". */
+  /** As pressed: "/", "g o", " ". */
   keys: string
   what: string
   run: () => void
@@ -30,7 +30,7 @@ class Keys {
   /** For the `keydown` of the window. */
   handle = (e: KeyboardEvent) => {
     if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e)) return
-    if (document.querySelector('dialog[open]')) return
+    if (document.querySelector('dialog[open]') || (e.key === ' ' && pressable(e))) return
     const seq = this.#prefix && e.timeStamp - this.#at < 1500 ? `${this.#prefix} ${e.key}` : e.key
     const key = [...this.local, ...this.global].find((k) => k.keys === seq)
     this.#prefix = key || e.key !== 'g' ? '' : 'g'
@@ -47,6 +47,11 @@ class Keys {
 function typing(e: KeyboardEvent): boolean {
   const t = e.composedPath()[0] as HTMLElement
   return t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName ?? '')
+}
+
+/** What Space presses itself. */
+function pressable(e: KeyboardEvent): boolean {
+  return !!(e.target as Element).closest?.('button, summary, [role="button"], [role="tab"], [role="option"]')
 }
 
 export const keys = new Keys()

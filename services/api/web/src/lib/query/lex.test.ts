@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { lex } from './lex'
+import { lex, searched } from './lex'
 
 const pieces = (text: string) => lex(text).tokens.map((t) => `${t.kind}:${text.slice(t.from, t.to)}`)
 
@@ -45,7 +45,10 @@ describe('tokens', () => {
 })
 
 it('says which field a value would be of', () => {
-  const spot = (text: string) => lex(text).spots.at(-1)
+  const spot = (text: string) => {
+    const s = lex(text).spots.at(-1)
+    return s && { from: s.from, to: s.to, field: s.field }
+  }
   expect(spot('a service:')).toEqual({ from: 10, to: 10, field: 'service' })
   expect(spot('service:(a OR sh')).toEqual({ from: 14, to: 16, field: 'service' })
   expect(spot('lev')).toEqual({ from: 0, to: 3, field: null })
@@ -61,4 +64,14 @@ it('knows a list of terms from a choice', () => {
   expect(lex('s:(a b)').clauses?.[0]?.values).toBeNull()
   expect(lex('s:(a -b)').clauses?.[0]?.values).toBeNull()
   expect(lex('s:(a OR (b OR c))').clauses?.[0]?.values).toBeNull()
+})
+
+it('knows which words are looked for in messages', () => {
+  expect(searched('time*out "card x" -bad NOT (no -yes) service:shop message:hi m:(a OR b) /re/')).toEqual([
+    'time',
+    'out',
+    'card x',
+    'yes',
+    'hi',
+  ])
 })

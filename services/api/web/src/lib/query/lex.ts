@@ -16,6 +16,10 @@ export interface Spot {
   from: number
   to: number
   field: string | null
+  /** Under a NOT. */
+  not: boolean
+  /** The texts between its stars, without quotes. */
+  parts: string[]
 }
 
 /** One of the terms that all must hold. */
@@ -42,8 +46,8 @@ const maxDepth = 70
 interface Value {
   from: number
   to: number
-  text: string
-  star: boolean
+  /** Between the stars; one without a star. */
+  parts: string[]
   quoted: boolean
 }
 
@@ -55,10 +59,17 @@ export function lex(text: string): Lexed {
   return new Lexer(text).all()
 }
 
+/** The words of messages that a query looks for: to be marked in the lines. */
+export function searched(text: string): string[] {
+  const wanted = lex(text).spots.filter((s) => !s.not && (s.field === null || s.field.toLowerCase() === 'message'))
+  return wanted.flatMap((s) => s.parts).filter((p) => p !== '')
+}
+
 class Lexer {
   #pos = 0
   #tokens: Token[] = []
   #spots: Spot[] = []
+  #not = false
 
   constructor(readonly text: string) {}
 
@@ -113,7 +124,10 @@ class Lexer {
       else break
       not = !not
     }
+    const outside = this.#not
+    this.#not = outside !== not
     const term = this.#primary(field, depth)
+    this.#not = outside
     return { from, to: this.#pos, not, ...term }
   }
 
@@ -126,7 +140,8 @@ class Lexer {
       if (this.#peek() === ':' && this.#namesField(name)) {
         this.#pos++
         this.#tokens.push({ from: start, to: this.#pos, kind: 'field' })
-        return this.#peek() === '(' && depth < maxDepth ? this.#group(name.text, depth) : this.#value(name.text)
+        const f = name.parts.join('')
+        return this.#peek() === '(' && depth < maxDepth ? this.#group(f, depth) : this.#value(f)
       }
       this.#pos = start
     }
@@ -142,8 +157,9 @@ class Lexer {
 
   #namesField(name: Value): boolean {
     const rest = this.text.slice(this.#pos + 1, this.#pos + 3)
-    if (name.star || name.text === '' || (rest[0] === ':' && rest !== '::') || rest === '//') return false
-    return name.quoted || /^[a-z_@\u0080-\uffff]/i.test(name.text)
+    const text = name.parts.join('')
+    if (name.parts.length > 1 || text === '' || (rest[0] === ':' && rest !== '::') || rest === '//') return false
+    return name.quoted || /^[a-z_@\u0080-\uffff]/i.test(text)
   }
 
   #value(field: string | null): Term {
@@ -162,7 +178,7 @@ class Lexer {
     const v = this.#pieces('')
     if (this.#pos === start && this.#peek() === '(') this.#take(1, 'bracket') // too deep: go on behind it
     this.#spot(field, v)
-    return { field, values: field === null || v.star ? null : [v.text] }
+    return { field, values: field === null || v.parts.length > 1 ? null : v.parts }
   }
 
   #range(field: string) {
@@ -175,7 +191,7 @@ class Lexer {
   }
 
   #spot(field: string | null, v: Value) {
-    this.#spots.push({ from: v.from, to: v.to, field })
+    this.#spots.push({ from: v.from, to: v.to, field, not: this.#not, parts: v.parts })
   }
 
   /** Reads a value and cuts it into pieces for their colours. */
@@ -192,19 +208,23 @@ class Lexer {
 
   /** A value up to a blank, a bracket, the end, or one of stop outside quotes. It may be empty. */
   #read(stop: string): Value {
-    const v: Value = { from: this.#pos, to: 0, text: '', star: false, quoted: false }
+    const v: Value = { from: this.#pos, to: 0, parts: [], quoted: false }
+    let part = ''
     while (!this.#endsAt(this.#pos) && !stop.includes(this.#peek())) {
       const c = this.#peek()
       if (c === '"') {
-        v.text += this.#quoted()
+        part += this.#quoted()
         v.quoted = true
         continue
       }
       this.#pos++
-      if (c === '*') v.star = true
-      else if (c === '\\' && '\\"():*/-!<>[]{}'.includes(this.#peek() || ' ')) v.text += this.text[this.#pos++]
-      else v.text += c
+      if (c === '*') {
+        v.parts.push(part)
+        part = ''
+      } else if (c === '\\' && '\\"():*/-!<>[]{}'.includes(this.#peek() || ' ')) part += this.text[this.#pos++]
+      else part += c
     }
+    v.parts.push(part)
     v.to = this.#pos
     return v
   }

@@ -21,6 +21,7 @@ var Services = []string{"processor", "alert-evaluator", "api"}
 var Tables = []Access{
 	{Table: "stream", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "request_key", Writer: "processor"},
+	{Table: "dead_letter", Writer: "processor", Readers: []string{"api"}},
 	{Table: "partition_progress", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "block", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "block_filter", Writer: "processor", Readers: []string{"api"}, Days: true},

@@ -32,10 +32,10 @@ func TestAsyncAPINamesWhatTheCodeHas(t *testing.T) {
 		have = append(have, s.Name)
 	}
 	require.ElementsMatch(t, have, documented)
-	raw := append(append(Identity{Sequence: 1}.Headers(), Request{Fingerprint: 1}.Headers()...), Header{Key: HeaderContentType}, Header{Key: HeaderImport})
+	raw := append(append(append(Identity{Sequence: 1}.Headers(), Request{Fingerprint: 1}.Headers()...), Replay{Stream: 1}.Headers()...), Header{Key: HeaderContentType}, Header{Key: HeaderImport})
 	require.Equal(t, keysOf(raw), keys(doc.Components.Schemas["rawHeaders"].Properties))
 	require.Equal(t, keysOf(Enriched{}.Headers()), keys(doc.Components.Schemas["enrichedHeaders"].Properties))
-	require.Equal(t, keysOf(Dead{}.Headers()), keys(doc.Components.Schemas["deadHeaders"].Properties))
+	require.Equal(t, keysOf(append(Dead{Stream: 1, Time: 1}.Headers(), Header{Key: HeaderContentType})), keys(doc.Components.Schemas["deadHeaders"].Properties))
 	require.Equal(t, keysOf((&AlertEvent{}).Headers()), keys(doc.Components.Schemas["eventHeaders"].Properties))
 	for message, want := range map[string]string{"otlp": ContentTypeOTLP, "json": ContentTypeJSON, "block": ContentTypeBlock, "event": ContentTypeEvent} {
 		require.Equal(t, want, doc.Components.Messages[message].ContentType, message)

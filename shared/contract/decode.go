@@ -23,8 +23,9 @@ type Batch struct {
 
 // Rejected is one record that could not be accepted.
 type Rejected struct {
-	Row    int // its place in the message, from 0
-	Line   int // JSON bodies: the line (NDJSON) or element (array), from 1
+	Row    int  // its place in the message, from 0
+	Line   int  // JSON bodies: the line (NDJSON) or element (array), from 1
+	Rest   bool // it is all from Row on: the body is damaged there
 	Field  string
 	Reason string
 }
@@ -92,6 +93,7 @@ func (b *Batch) DecodeJSON(body []byte) error {
 	}
 	if err != nil {
 		b.reject(int(row), 0, err)
+		b.Rejected[len(b.Rejected)-1].Rest = true
 	}
 	return nil
 }

@@ -81,19 +81,42 @@ type Dead struct {
 	Topic     string
 	Partition int32
 	Offset    int64
+
+	Kind   string // of the error, one of few words; "" from writers of before
+	Stream uint32 // row of table stream that the offset belongs to, on logs.raw; 0 = none
+	Time   int64  // when it was written there, ns since the epoch; 0 = not known
 }
 
-// Headers are the Kafka headers, in a fixed order. The message's own headers follow them under "original-<name>".
+// Kinds of dead letters. Those of the processor are in docs/dead-letters.md.
+const (
+	DeadUndelivered = "undelivered" // an alert event that a receiver did not take
+	DeadUnreadable  = "unreadable"  // a message of an input topic
+)
+
+// Headers are the Kafka headers, in a fixed order. The message's own content-type follows them.
 func (d Dead) Headers() []Header {
-	return []Header{
+	hs := []Header{
 		{"error", d.Error}, {"component", d.Component}, {"topic", d.Topic},
-		{"partition", strconv.FormatInt(int64(d.Partition), 10)}, {"offset", strconv.FormatInt(d.Offset, 10)},
+		{"partition", strconv.FormatInt(int64(d.Partition), 10)}, {"offset", strconv.FormatInt(d.Offset, 10)}, {"kind", d.Kind},
 	}
+	if d.Stream != 0 {
+		hs = append(hs, Header{"stream", strconv.FormatUint(uint64(d.Stream), 10)})
+	}
+	if d.Time != 0 {
+		hs = append(hs, Header{"time", strconv.FormatInt(d.Time, 10)})
+	}
+	return hs
 }
 
-// ParseDead reads the headers back.
+// ParseDead reads the headers back. Those that letters of before do not have may be absent.
 func ParseDead(hs map[string]string) (Dead, error) {
 	r := headerReader{hs: hs}
-	d := Dead{Error: hs["error"], Component: hs["component"], Topic: hs["topic"], Partition: int32(r.int("partition", 31)), Offset: r.int("offset", 63)}
+	d := Dead{Error: hs["error"], Component: hs["component"], Topic: hs["topic"], Partition: int32(r.int("partition", 31)), Offset: r.int("offset", 63), Kind: hs["kind"]}
+	if hs["stream"] != "" {
+		d.Stream = uint32(r.int("stream", 32))
+	}
+	if hs["time"] != "" {
+		d.Time = r.int("time", 63)
+	}
 	return d, r.err
 }

@@ -187,7 +187,7 @@ func (c *consumer) newWorker(claim *bus.Claim) *worker {
 // bury puts an event with the dead letters and does not give up before ctx ends.
 func (c *consumer) bury(ctx context.Context, it item, cause error) error {
 	c.log.Error().Err(cause).Int32("partition", it.partition).Int64("offset", it.offset).Msg("an alert event could not be delivered: it goes to the dead letters")
-	headers := contract.Dead{Error: cause.Error(), Component: componentPrefix + c.to.Name, Topic: contract.TopicAlerts, Partition: it.partition, Offset: it.offset}.Headers()
+	headers := contract.Dead{Error: cause.Error(), Kind: contract.DeadUndelivered, Component: componentPrefix + c.to.Name, Topic: contract.TopicAlerts, Partition: it.partition, Offset: it.offset}.Headers()
 	for _, k := range slices.Sorted(maps.Keys(it.headers)) {
 		headers = append(headers, contract.Header{Key: originalPrefix + k, Value: it.headers[k]})
 	}

@@ -165,7 +165,7 @@ func (w *worker) decode() {
 
 func (w *worker) dead(m message, cause error) exact.Message {
 	reason := cause.Error()
-	hs := contract.Dead{Error: reason[:min(len(reason), maxReason)], Component: "collector-input", Topic: w.topic.Name, Partition: w.partition, Offset: m.offset}.Headers()
+	hs := contract.Dead{Error: reason[:min(len(reason), maxReason)], Kind: contract.DeadUnreadable, Component: "collector-input", Topic: w.topic.Name, Partition: w.partition, Offset: m.offset}.Headers()
 	return exact.Message{Key: m.key, Value: m.value, Headers: hs}
 }
 

@@ -160,7 +160,7 @@ func (a *App) partitions(ctx context.Context, st *store.Store, client *bus.Clien
 	owner := ownerName()
 	wcfg := worker.Config{Owner: owner, Pipeline: pipeline.Config{Partitions: n, MaxLate: a.cfg.MaxLate,
 		Enrich: enrich.Config{Env: a.cfg.Env}, Catalogue: a.catalogue.Get}}
-	wdeps := worker.Deps{Progress: st, Blocks: st, Windows: st, Requests: st, Log: log, Enriched: blocks, Dead: dead, Decode: worker.DecodeBlock, Now: a.now(),
+	wdeps := worker.Deps{Progress: st, Blocks: st, Windows: st, Requests: st, Letters: st, Log: log, Enriched: blocks, Dead: dead, Decode: worker.DecodeBlock, Now: a.now(),
 		Metrics: a.metrics, Logger: a.log}
 	parts := handle.NewPartitions(stream, owner, handle.Deps{Acquirer: st, Log: log, Sample: a.sampleClock, Logger: a.log,
 		Deleted: func(n int64) { a.lag.deleted.Add(float64(n)) },

@@ -27,7 +27,7 @@ func (ps *Partitions) Raw(msg *message.Message) error {
 
 func rawMessage(msg *message.Message, info bus.Info) pipeline.Message {
 	m := pipeline.Message{Offset: info.Offset, ContentType: msg.Metadata.Get(contract.HeaderContentType), Import: msg.Metadata.Get(contract.HeaderImport) == "true",
-		Key: info.Key, Value: msg.Payload, Identity: contract.ParseIdentity(msg.Metadata), Request: contract.ParseRequest(msg.Metadata)}
+		Key: info.Key, Value: msg.Payload, Identity: contract.ParseIdentity(msg.Metadata), Request: contract.ParseRequest(msg.Metadata), Replay: contract.ParseReplay(msg.Metadata)}
 	if !info.Time.IsZero() && info.Time.Unix() > 0 {
 		m.Time = info.Time.UnixNano()
 	}

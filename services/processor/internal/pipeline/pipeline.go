@@ -34,6 +34,8 @@ type Message struct {
 	Key, Value  []byte
 	Identity    contract.Identity // which batch it is, if its producer said so
 	Request     contract.Request  // whose records it has, if the client said so
+	Replay      contract.Replay   // which dead letter it is, if it is one that was sent once more
+	Only        Rows              // of a replay: the records that are not stored; empty = all
 }
 
 // Dead is a message that could not be read, wholly or in part.
@@ -41,6 +43,7 @@ type Dead struct {
 	Message Message
 	Reason  string // for people
 	Kind    string // for metrics: undecodable, rejected_rows, panic, idempotency_conflict
+	Rows    Rows   // that are not stored; empty = all
 }
 
 // Stats count what happened to the records of a block.
@@ -113,20 +116,31 @@ func (p *Pipeline) Add(m Message) {
 	if kind, err := p.decode(m); err != nil {
 		p.batch.Records = p.batch.Records[:from]
 		p.batch.Rejected = p.batch.Rejected[:rejected]
-		p.bury(m, kind, err.Error())
+		p.bury(m, kind, err.Error(), m.Only)
 		return
 	}
 	if bad := p.batch.Rejected[rejected:]; len(bad) > 0 {
-		p.stats.Rejected += len(bad)
-		p.bury(m, "rejected_rows", rejectedReason(bad))
+		p.reject(m, bad)
 	}
 	p.stats.Rows = len(p.batch.Records)
+}
+
+// reject keeps m as dead for some of its records. A replay's that are stored are no matter any more.
+func (p *Pipeline) reject(m Message, bad []contract.Rejected) {
+	rows := rowsOf(bad)
+	if len(m.Only) > 0 {
+		if rows = rows.and(m.Only); len(rows) == 0 {
+			return
+		}
+	}
+	p.stats.Rejected += len(bad)
+	p.bury(m, "rejected_rows", rejectedReason(bad), rows)
 }
 
 // Refuse keeps m as dead, unread.
 func (p *Pipeline) Refuse(m Message, kind, reason string) {
 	p.stats.Bytes += len(m.Value)
-	p.bury(m, kind, reason)
+	p.bury(m, kind, reason, m.Only)
 }
 
 // Full says that the block has its worth of rows or bytes.
@@ -177,6 +191,9 @@ func (p *Pipeline) decode(m Message) (kind string, err error) {
 	from, saved := len(p.batch.Records), p.stats
 	if err := p.batch.DecodeRaw(m.ContentType, m.Value, m.Offset); err != nil {
 		return "undecodable", err
+	}
+	if len(m.Only) > 0 {
+		keep(&p.batch, from, m.Only)
 	}
 	maxObserved := p.maxObserved
 	defer func() {
@@ -239,11 +256,11 @@ func (p *Pipeline) newService(name string) {
 	p.clean = strings.ToValidUTF8(p.clean, "")
 }
 
-func (p *Pipeline) bury(m Message, kind, reason string) {
+func (p *Pipeline) bury(m Message, kind, reason string, rows Rows) {
 	if len(reason) > maxReasonBytes {
 		reason = strings.ToValidUTF8(reason[:maxReasonBytes], "") + " …"
 	}
-	p.dead = append(p.dead, Dead{Message: m, Kind: kind, Reason: reason})
+	p.dead = append(p.dead, Dead{Message: m, Kind: kind, Reason: reason, Rows: rows})
 }
 
 func rejectedReason(bad []contract.Rejected) string {

@@ -1,5 +1,5 @@
 // Package store keeps the processor's tables in MySQL: stream, partition_progress, block (with its filter and data), log_window,
-// error_window and request_key. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
+// error_window, request_key and dead_letter. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
 package store
 
 import (
@@ -44,6 +44,8 @@ type Commit struct {
 	Block     block.Block
 	Producers []byte                             // memory of producers after it; nil = as before
 	Requests  map[contract.RequestKey]dedup.Seen // with an Idempotency-Key, stored by it
+	Dead      []Letter                           // messages that are on logs.dead, wholly or in part
+	Replayed  map[int64]dedup.Replayed           // dead letters of before that it stores, or that died again, by offset
 }
 
 // Day is the day of a time (ns), in days since 1970-01-01, UTC: which partition of block_data and block_filter has a block.
@@ -114,7 +116,10 @@ func (s *Store) Commit(ctx context.Context, p Progress, c Commit) (Progress, err
 		if err != nil {
 			return err
 		}
-		if err := addRequests(ctx, tx, p, c.Requests); err != nil || c.Block.Data == nil {
+		if err := addRequests(ctx, tx, p, c.Requests); err != nil {
+			return err
+		}
+		if err := addLetters(ctx, tx, p, c.Dead, c.Replayed); err != nil || c.Block.Data == nil {
 			return err
 		}
 		return s.insert(ctx, tx, p, c, seq)

@@ -18,7 +18,7 @@ func (w *Worker) storeBlock(ctx context.Context, used int) error {
 	if err != nil {
 		return w.unstorable(ctx, used, "unbuildable", err)
 	}
-	c := w.remember(store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Stored: w.deps.Now(), Block: out.Block})
+	c := w.remember(store.Commit{From: w.held[0].Offset, To: w.held[used-1].Offset, Watermark: out.Watermark, Stored: w.deps.Now(), Block: out.Block}, out.Dead)
 	if err := w.publishDead(ctx, out.Dead); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (w *Worker) unstorable(ctx context.Context, used int, kind string, cause er
 		w.log.Warn().Err(cause).Int("messages", used).Msg("storing messages one by one")
 		return nil
 	}
-	m := w.held[0]
+	m := &w.held[0]
 	if !w.ready { // the refusal may hide that we were fenced
 		if err := w.reload(ctx); err != nil {
 			return err
@@ -113,11 +113,11 @@ func (w *Worker) unstorable(ctx context.Context, used int, kind string, cause er
 		}
 		w.once.judge(m, w.deps.Now()) // the reload has forgotten it
 	}
-	dead := []pipeline.Dead{{Message: m, Kind: kind, Reason: cause.Error()}}
+	dead := []pipeline.Dead{{Message: *m, Kind: kind, Reason: cause.Error(), Rows: m.Only}}
 	if err := w.publishDead(ctx, dead); err != nil {
 		return err
 	}
-	if err := w.commit(ctx, w.remember(store.Commit{From: m.Offset, To: m.Offset, Watermark: w.progress.Watermark})); err != nil {
+	if err := w.commit(ctx, w.remember(store.Commit{From: m.Offset, To: m.Offset, Watermark: w.progress.Watermark}, dead)); err != nil {
 		return err
 	}
 	w.account(pipeline.Output{Dead: dead}, 1)
@@ -128,7 +128,8 @@ func (w *Worker) unstorable(ctx context.Context, used int, kind string, cause er
 // publishDead sends poison to logs.dead. It comes before the commit, so that a crash between repeats a dead letter and never loses one.
 func (w *Worker) publishDead(ctx context.Context, dead []pipeline.Dead) error {
 	for _, d := range dead {
-		headers := contract.Dead{Error: d.Kind + ": " + d.Reason, Topic: contract.TopicRaw, Partition: w.progress.Partition, Offset: d.Message.Offset, Component: "processor"}.Headers()
+		headers := contract.Dead{Error: d.Kind + ": " + d.Reason, Kind: d.Kind, Topic: contract.TopicRaw, Stream: w.progress.Stream, Partition: w.progress.Partition, Offset: d.Message.Offset,
+			Time: d.Message.Time, Component: "processor"}.Headers()
 		if d.Message.ContentType != "" {
 			headers = append(headers, contract.Header{Key: contract.HeaderContentType, Value: d.Message.ContentType})
 		}

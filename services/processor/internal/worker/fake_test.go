@@ -32,6 +32,7 @@ type world struct {
 	errors   map[string]window.ErrorRow
 
 	requests map[contract.RequestKey]dedup.Seen
+	letters  map[int64]*letter
 
 	log      []pipeline.Message // logs.raw
 	sequence int64              // of the one producer
@@ -49,7 +50,7 @@ type published struct {
 
 func newWorld() *world {
 	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[string]window.Row{}, errors: map[string]window.ErrorRow{}, vacant: map[int64]bool{},
-		requests: map[contract.RequestKey]dedup.Seen{}}
+		requests: map[contract.RequestKey]dedup.Seen{}, letters: map[int64]*letter{}}
 }
 
 // send appends a message to logs.raw.
@@ -165,6 +166,12 @@ func (l *life) commit(p store.Progress, c store.Commit) (store.Progress, error) 
 		l.progress.PrevTo = c.To
 	}
 	maps.Copy(l.requests, c.Requests)
+	for _, d := range c.Dead {
+		l.letters[d.Offset] = &letter{Letter: d}
+	}
+	for offset, r := range c.Replayed {
+		l.letters[offset].replayed = append(l.letters[offset].replayed, r)
+	}
 	if c.Producers != nil {
 		l.progress.Producers = c.Producers
 	}
@@ -264,6 +271,27 @@ func (l *life) DropRequests(_ context.Context, _ store.Progress, before int64, l
 	return n, nil
 }
 
+func (l *life) Letters(_ context.Context, _ store.Progress, offsets []int64) (map[int64]dedup.Letter, error) {
+	if err := l.step("letters"); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[int64]dedup.Letter{}
+	for _, o := range offsets {
+		if d, ok := l.letters[o]; ok {
+			replayed := len(d.replayed) > 0
+			for _, other := range l.letters {
+				replayed = replayed || d.Request != (contract.Request{}) && d.Request == other.Request && len(other.replayed) > 0
+			}
+			out[o] = dedup.Letter{Rows: d.Rows, At: d.At, Import: d.Import, Request: d.Request, Replayed: replayed}
+		}
+	}
+	return out, nil
+}
+
+func (l *life) DropLetters(context.Context, int) (int64, error) { return 0, nil }
+
 func (l *life) End(context.Context, int32) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -307,7 +335,7 @@ func (l *life) start(t *testing.T) *Worker {
 	p, err := (&life{world: l.world}).Acquire(t.Context(), 1, 0, "")
 	require.NoError(t, err)
 	cfg := Config{Owner: "test", Pipeline: pipeline.Config{Partitions: 1, MaxLate: 5 * time.Minute}}
-	deps := Deps{Progress: l, Blocks: l, Windows: l, Requests: l, Log: l, Enriched: l, Dead: l, Decode: decodeOutside, Now: func() int64 { return time.Now().UnixNano() },
+	deps := Deps{Progress: l, Blocks: l, Windows: l, Requests: l, Letters: l, Log: l, Enriched: l, Dead: l, Decode: decodeOutside, Now: func() int64 { return time.Now().UnixNano() },
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop()}
 	w, err := New(cfg, deps, p, func(int64) {})
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		misplaced:       counter("misplaced_total", "Lines of services whose home is another partition; rules on those services are blind."),
 		heartbeats:      counter("heartbeats_total", "Heartbeats published."),
 		skipped:         counter("skipped_messages_total", "Messages delivered again after they were stored."),
-		repeated:        counters("repeated_messages_total", "Messages dropped because they are stored already: a batch that a broker wrote twice, a request that a client repeated under its Idempotency-Key.", "what"),
+		repeated:        counters("repeated_messages_total", "Messages dropped because they are stored already: a batch that a broker wrote twice, a request that a client repeated under its Idempotency-Key, a dead letter that was replayed before (letter) or that nothing is known of (unknown_letter).", "what"),
 		forgotten:       counter("forgotten_producers_total", "Producers forgotten before their time, because too many were to be remembered."),
 		damaged:         counter("damaged_blocks_total", "Stored blocks that could not be read back for the windows."),
 		publishFailures: counter("publish_failures_total", "Tries to publish that Kafka did not take."),
@@ -92,6 +92,8 @@ func (m *Metrics) block(p store.Progress, out pipeline.Output) {
 func (m *Metrics) repeats(o once) {
 	m.repeated.WithLabelValues("batch").Add(float64(o.sameBatch))
 	m.repeated.WithLabelValues("request").Add(float64(o.sameRequest))
+	m.repeated.WithLabelValues("letter").Add(float64(o.sameLetter))
+	m.repeated.WithLabelValues("unknown_letter").Add(float64(o.unknownLetter))
 }
 
 func (m *Metrics) heartbeat(p store.Progress) {

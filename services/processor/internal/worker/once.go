@@ -16,33 +16,59 @@ type Requests interface {
 	DropRequests(ctx context.Context, p store.Progress, before int64, limit int) (dropped int64, err error)
 }
 
+// Letters are the dead letters that MySQL remembers.
+type Letters interface {
+	Letters(ctx context.Context, p store.Progress, offsets []int64) (map[int64]dedup.Letter, error)
+	DropLetters(ctx context.Context, limit int) (dropped int64, err error)
+}
+
 // once tells messages that are stored already from new ones.
 type once struct {
 	batches  *dedup.Producers
 	requests dedup.Requests
+	letters  dedup.Letters
 	newest   int64 // time of the newest message, ns: what is forgotten lies that far behind it
 
-	sameBatch, sameRequest int // messages of this round that were stored before
+	sameBatch, sameRequest, sameLetter, unknownLetter int // messages of this round that were stored before
 }
 
-func (o *once) begin(stored map[contract.RequestKey]dedup.Seen) {
+func (o *once) begin(stored map[contract.RequestKey]dedup.Seen, letters map[int64]dedup.Letter) {
 	o.batches.Begin()
 	o.requests.Begin(stored)
-	o.sameBatch, o.sameRequest = 0, 0
+	o.letters.Begin(letters)
+	o.sameBatch, o.sameRequest, o.sameLetter, o.unknownLetter = 0, 0, 0, 0
 }
 
-// judge a message; a new one is in the block's memory from now on.
-func (o *once) judge(m pipeline.Message, now int64) dedup.Verdict {
-	at := timeOf(m, now)
+// judge a message; a new one is in the block's memory from now on, and a replay is told what is missing of it.
+func (o *once) judge(m *pipeline.Message, now int64) dedup.Verdict {
+	at := timeOf(*m, now)
 	o.newest = max(o.newest, at)
 	if !o.batches.Fresh(m.Identity, at) {
 		o.sameBatch++
 		return dedup.Repeat
 	}
+	if m.Replay != (contract.Replay{}) {
+		return o.judgeReplay(m)
+	}
 	v := o.requests.Judge(m.Request, at)
 	if v == dedup.Repeat {
 		o.sameRequest++
 	}
+	return v
+}
+
+// judgeReplay gives a replay the time and the rows of its letter. One that cannot be read for its rows is dropped: stored as a whole, it could count lines twice.
+func (o *once) judgeReplay(m *pipeline.Message) dedup.Verdict {
+	letter, v, known := o.letters.Judge(m.Replay, m.Offset)
+	rows, err := pipeline.ParseRows(letter.Rows)
+	switch {
+	case !known || err != nil:
+		o.unknownLetter++
+		return dedup.Repeat
+	case v == dedup.Repeat:
+		o.sameLetter++
+	}
+	m.Time, m.Import, m.Only = letter.At, letter.Import, rows
 	return v
 }
 
@@ -60,8 +86,12 @@ func (w *Worker) begin(ctx context.Context) (now int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	letters, err := w.storedLetters(ctx)
+	if err != nil {
+		return 0, err
+	}
 	now = w.deps.Now()
-	w.once.begin(stored)
+	w.once.begin(stored, letters)
 	w.pipe.Begin(now, w.progress.Watermark)
 	return now, nil
 }
@@ -81,21 +111,47 @@ func (w *Worker) storedRequests(ctx context.Context) (map[contract.RequestKey]de
 	return w.deps.Requests.Requests(db, w.progress, keys)
 }
 
+// storedLetters are those of which replays are in hand. Replays of other streams' letters, or of other partitions', are of none that we know.
+func (w *Worker) storedLetters(ctx context.Context) (map[int64]dedup.Letter, error) {
+	var offsets []int64
+	for i := range w.held {
+		if r := w.held[i].Replay; r.Stream == w.progress.Stream && r.Partition == w.progress.Partition && r != (contract.Replay{}) {
+			offsets = append(offsets, r.Offset)
+		}
+	}
+	if len(offsets) == 0 {
+		return nil, nil
+	}
+	db, cancel := database(ctx)
+	defer cancel()
+	return w.deps.Letters.Letters(db, w.progress, offsets)
+}
+
 // add puts a message into the block, unless it is stored already.
-func (w *Worker) add(m pipeline.Message, now int64) {
+func (w *Worker) add(m *pipeline.Message, now int64) {
 	switch w.once.judge(m, now) {
 	case dedup.New:
-		w.pipe.Add(m)
+		w.pipe.Add(*m)
 	case dedup.Conflict:
-		w.pipe.Refuse(m, "idempotency_conflict", "the Idempotency-Key of this request was used for another one less than ten minutes before")
+		w.pipe.Refuse(*m, conflict, "the Idempotency-Key of this request was used for another one less than ten minutes before")
 	}
 }
 
+// conflict is the kind of dead letter that a request's second body is.
+const conflict = "idempotency_conflict"
+
 // remember adds to a commit what has to be remembered with it.
-func (w *Worker) remember(c store.Commit) store.Commit {
+func (w *Worker) remember(c store.Commit, dead []pipeline.Dead) store.Commit {
 	data, forgotten := w.once.batches.Encode()
 	w.deps.Metrics.forgotten.Add(float64(forgotten))
-	c.Producers, c.Requests = data, w.once.requests.Added()
+	c.Producers, c.Requests, c.Replayed = data, w.once.requests.Added(), w.once.letters.Replays()
+	for _, d := range dead {
+		l := store.Letter{Offset: d.Message.Offset, Kind: d.Kind, Rows: d.Rows.String(), At: d.Message.Time, Import: d.Message.Import, ReplayOf: d.Message.Replay}
+		if d.Kind == conflict {
+			l.Request = d.Message.Request
+		}
+		c.Dead = append(c.Dead, l)
+	}
 	return c
 }
 
@@ -108,7 +164,7 @@ func (w *Worker) recall() {
 	}
 }
 
-// forget deletes keys that are not honoured any more, and which windows were written long ago.
+// forget deletes keys that are not honoured any more, dead letters that were not asked for, and which windows were written long ago.
 func (w *Worker) forget(ctx context.Context) error {
 	db, cancel := database(ctx)
 	defer cancel()
@@ -120,7 +176,11 @@ func (w *Worker) forget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if max(n, changes) < ForgetAtOnce { // else there are more: the next round goes on
+	letters, err := w.deps.Letters.DropLetters(db, ForgetAtOnce)
+	if err != nil {
+		return err
+	}
+	if max(n, changes, letters) < ForgetAtOnce { // else there are more: the next round goes on
 		w.forgot = time.Now()
 	}
 	return nil

@@ -3,7 +3,7 @@
 //
 //   - positions come from MySQL; what lies below next_offset is skipped;
 //   - a batch that was written to the log twice, or a request that its client repeated, is dropped the second time, by memories that are
-//     stored with the position;
+//     stored with the position; so is a dead letter that was replayed before;
 //   - a block is committed first and published second, and nothing new is committed before the publish is acknowledged;
 //   - after a commit that failed, or whose fate is unknown, the partition is acquired again under a new epoch and read back;
 //     messages in hand stay in hand until their offsets are known to be stored;
@@ -64,6 +64,7 @@ type Deps struct {
 	Blocks   Blocks
 	Windows  Windows
 	Requests Requests
+	Letters  Letters
 	Log      Log
 	Enriched Publisher                                  // of blocks and heartbeats
 	Dead     Publisher                                  // of dead letters
@@ -238,7 +239,7 @@ func (w *Worker) fill(ctx context.Context) (used int, err error) {
 		return 0, err
 	}
 	for used < len(w.held) && !w.pipe.Full() && (w.single == 0 || used == 0) {
-		w.add(w.held[used], now)
+		w.add(&w.held[used], now)
 		used++
 	}
 	return used, nil

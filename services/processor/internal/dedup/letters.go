@@ -1,0 +1,47 @@
+package dedup
+
+import "github.com/logmill/logmill/shared/contract"
+
+// Letter is what is remembered of a message that went to logs.dead.
+type Letter struct {
+	Rows     string           // of it that are not stored, as package pipeline writes them; "" = all
+	At       int64            // when it was first written to logs.raw, ns
+	Import   bool             // its records are history
+	Request  contract.Request // of an idempotency_conflict: clients repeat such a request too, and each time it is a letter of its own
+	Replayed bool             // its records are stored, or died again; or those of another letter of its Request are
+}
+
+// Letters judges replays of dead letters against what is stored of the letters. The zero value is ready. Not safe for concurrent use.
+type Letters struct {
+	stored   map[int64]Letter // by offset on logs.raw
+	round    map[int64]Replayed
+	requests map[contract.Request]bool
+}
+
+// Replayed is which message of the block in the making has what of a letter is not stored.
+type Replayed struct {
+	As int64 // its offset
+	By string
+}
+
+// Begin forgets the block in the making. stored is what MySQL remembers of the letters that may come.
+func (l *Letters) Begin(stored map[int64]Letter) {
+	l.stored, l.round, l.requests = stored, map[int64]Replayed{}, map[contract.Request]bool{}
+}
+
+// Judge the message at offset as, which is a replay. known is false for one of a letter that MySQL knows nothing of: it was never decided, so its message was
+// stored some other way, or it is too old. Only a replay that is New is in the block from now on.
+func (l *Letters) Judge(r contract.Replay, as int64) (letter Letter, v Verdict, known bool) {
+	letter, known = l.stored[r.Offset]
+	if _, twice := l.round[r.Offset]; !known || twice || letter.Replayed || l.requests[letter.Request] {
+		return letter, Repeat, known
+	}
+	l.round[r.Offset] = Replayed{As: as, By: r.By}
+	if letter.Request != (contract.Request{}) {
+		l.requests[letter.Request] = true
+	}
+	return letter, New, true
+}
+
+// Replays is what has to be stored with the block, by the letter's offset.
+func (l *Letters) Replays() map[int64]Replayed { return l.round }

@@ -11,6 +11,7 @@ import (
 // Record is a message as it lies on a topic.
 type Record struct {
 	Offset     int64
+	Time       time.Time // Kafka's
 	Key, Value []byte
 	Headers    map[string]string
 }
@@ -66,7 +67,7 @@ func (c *Client) Read(ctx context.Context, topic string, p int32, from, to int64
 }
 
 func recordOf(m *sarama.ConsumerMessage) Record {
-	r := Record{Offset: m.Offset, Key: m.Key, Value: m.Value, Headers: map[string]string{}}
+	r := Record{Offset: m.Offset, Time: m.Timestamp, Key: m.Key, Value: m.Value, Headers: map[string]string{}}
 	for _, h := range m.Headers {
 		r.Headers[string(h.Key)] = string(h.Value)
 	}

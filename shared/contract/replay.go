@@ -11,6 +11,9 @@ const (
 	HeaderReplayedBy = "logmill-replayed-by"
 )
 
+// maxReplayedBy is in bytes, of dead_letter.replayed_by.
+const maxReplayedBy = 200
+
 // Replay says that a logs.raw message is a dead letter of its partition, sent once more. The processor, which remembers what went to logs.dead, stores
 // of it what it could not read then, the first time that it sees one. Stream 0 = the message is no replay.
 type Replay struct {
@@ -35,6 +38,7 @@ func ParseReplay(hs map[string]string) Replay {
 	if _, err := fmt.Sscanf(text, "%d-%d-%d", &r.Stream, &r.Partition, &r.Offset); err != nil || r.Stream == 0 || text != r.Headers()[0].Value {
 		return Replay{}
 	}
-	r.By = strings.ToValidUTF8(hs[HeaderReplayedBy], "")
+	by := hs[HeaderReplayedBy]
+	r.By = strings.ToValidUTF8(by[:min(len(by), maxReplayedBy)], "")
 	return r
 }

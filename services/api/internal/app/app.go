@@ -147,7 +147,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, Backtests: a.tests, Status: a.watch, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, DeadLetters: a.deadLetters(st), Backtests: a.tests, Status: a.watch, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -219,7 +219,9 @@ type kafka struct {
 	client *bus.Client
 }
 
-func (k *kafka) get(context.Context) (status.Kafka, error) {
+func (k *kafka) get(context.Context) (status.Kafka, error) { return k.connect() }
+
+func (k *kafka) connect() (*bus.Client, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client == nil {

@@ -22,8 +22,8 @@ type auditJSON struct {
 }
 
 var (
-	auditKinds   = []string{store.AuditRule, store.AuditSilence, store.AuditAlert}
-	auditActions = []string{store.ActionCreate, store.ActionUpdate, store.ActionDelete, store.ActionExpire, store.KindAcknowledge, store.KindResolve, store.KindNote}
+	auditKinds   = []string{store.AuditRule, store.AuditSilence, store.AuditAlert, store.AuditLetters}
+	auditActions = []string{store.ActionCreate, store.ActionUpdate, store.ActionDelete, store.ActionExpire, store.ActionReplay, store.KindAcknowledge, store.KindResolve, store.KindNote}
 )
 
 func (s *server) listAudit(c echo.Context) error {

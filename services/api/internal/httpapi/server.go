@@ -52,26 +52,27 @@ type Resident interface {
 
 // Deps of a server.
 type Deps struct {
-	Gate      *auth.Gate
-	Catalogue func() (*catalogue.Catalogue, int)
-	Search    Searcher
-	Budgets   Budgets
-	Tail      Tail
-	Windows   Windows
-	Resident  Resident
-	Storage   Storage
-	Keeping   Keeping
-	Rules     Rules
-	Alerts    Alerts
-	Silences  Silences
-	Audit     Audit
-	Backtests Backtests
-	Status    *status.Watch
-	Health    *obs.Health
-	Registry  *prometheus.Registry
-	Web       *web.Site
-	Log       zerolog.Logger
-	Now       func() time.Time
+	Gate        *auth.Gate
+	Catalogue   func() (*catalogue.Catalogue, int)
+	Search      Searcher
+	Budgets     Budgets
+	Tail        Tail
+	Windows     Windows
+	Resident    Resident
+	Storage     Storage
+	Keeping     Keeping
+	Rules       Rules
+	Alerts      Alerts
+	Silences    Silences
+	Audit       Audit
+	DeadLetters DeadLetters
+	Backtests   Backtests
+	Status      *status.Watch
+	Health      *obs.Health
+	Registry    *prometheus.Registry
+	Web         *web.Site
+	Log         zerolog.Logger
+	Now         func() time.Time
 }
 
 type server struct{ Deps }
@@ -146,6 +147,9 @@ func Routes(d Deps) *echo.Echo {
 	e.PUT("/api/silences/:id", s.putSilence)
 	e.DELETE("/api/silences/:id", s.expireSilence)
 	e.GET("/api/audit", s.listAudit)
+	e.GET("/api/dead-letters", s.listDeadLetters)
+	e.GET("/api/dead-letters/:id", s.getDeadLetter)
+	e.POST("/api/dead-letters/replay", s.replayDeadLetters)
 	return e
 }
 

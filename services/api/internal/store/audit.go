@@ -17,11 +17,13 @@ const (
 	AuditRule    = "rule"
 	AuditSilence = "silence"
 	AuditAlert   = "alert"
+	AuditLetters = "dead_letter"
 
 	ActionCreate = "create"
 	ActionUpdate = "update"
 	ActionDelete = "delete"
 	ActionExpire = "expire"
+	ActionReplay = "replay"
 )
 
 const maxAuditName = 200 // characters, of column name

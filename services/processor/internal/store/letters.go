@@ -26,9 +26,9 @@ type Letter struct {
 	ReplayOf contract.Replay
 }
 
-// A conflict's request may have died several times: its letter counts as replayed when one of them was.
-const findLetterSQL = `SELECT d.only_rows, d.at_ns, d.import, d.request, d.replayed_as IS NOT NULL OR EXISTS
- (SELECT 1 FROM dead_letter o WHERE o.stream_id = d.stream_id AND o.part = d.part AND o.request = d.request AND o.replayed_as IS NOT NULL)
+// A conflict's request may have died several times: once one of them is replayed, the others count as well.
+const findLetterSQL = `SELECT d.only_rows, d.at_ns, d.import, d.request, COALESCE(d.replayed_as, -1), COALESCE(
+ (SELECT MIN(o.replayed_as) FROM dead_letter o WHERE o.stream_id = d.stream_id AND o.part = d.part AND o.request = d.request), -1)
 FROM dead_letter d WHERE d.stream_id = ? AND d.part = ? AND d.raw_offset = ?`
 
 // Letters returns what is remembered of dead letters, by offset. Replays are rare and small in number: one statement each.
@@ -37,7 +37,7 @@ func (s *Store) Letters(ctx context.Context, p Progress, offsets []int64) (map[i
 	for _, offset := range offsets {
 		var l dedup.Letter
 		var request []byte
-		err := s.blob.QueryRowContext(ctx, findLetterSQL, p.Stream, p.Partition, offset).Scan(&l.Rows, &l.At, &l.Import, &request, &l.Replayed)
+		err := s.blob.QueryRowContext(ctx, findLetterSQL, p.Stream, p.Partition, offset).Scan(&l.Rows, &l.At, &l.Import, &request, &l.Replayed, &l.Twin)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}

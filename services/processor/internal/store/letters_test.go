@@ -23,15 +23,16 @@ func TestDeadLettersAreRememberedWithTheirPosition(t *testing.T) {
 
 	letters, err := f.Letters(t.Context(), p, []int64{0, 1, 3, 4})
 	require.NoError(t, err)
-	require.Equal(t, map[int64]dedup.Letter{0: {Rows: "1,3-", At: 42}, 1: {Request: twice}, 3: {Import: true}}, letters, "a fenced commit remembers nothing")
+	require.Equal(t, map[int64]dedup.Letter{0: {Rows: "1,3-", At: 42, Replayed: -1, Twin: -1}, 1: {Request: twice, Replayed: -1, Twin: -1}, 3: {Import: true, Replayed: -1, Twin: -1}}, letters, "a fenced commit remembers nothing")
 
 	p, err = f.Commit(t.Context(), p, Commit{From: 4, To: 5, Replayed: map[int64]dedup.Replayed{0: {As: 4, By: "ann"}, 1: {As: 5}},
 		Dead: []Letter{{Offset: 4, Kind: "undecodable", ReplayOf: contract.Replay{Stream: p.Stream, Partition: 2}}}})
 	require.NoError(t, err)
 	letters, err = f.Letters(t.Context(), p, []int64{0, 1, 2, 3})
 	require.NoError(t, err)
-	for offset, replayed := range []bool{true, true, true, false} {
-		require.Equal(t, replayed, letters[int64(offset)].Replayed, "%d; 2 is the request of 1", offset)
+	for offset, want := range [][]int64{{4, -1}, {5, 5}, {-1, 5}, {-1, -1}} {
+		l := letters[int64(offset)]
+		require.Equal(t, want, []int64{l.Replayed, l.Twin}, offset)
 	}
 	require.Equal(t, 1, f.count(t, `SELECT COUNT(*) FROM dead_letter WHERE raw_offset = 0 AND replayed_as = 4 AND replayed_by = 'ann' AND replayed_at IS NOT NULL`))
 	require.Equal(t, 1, f.count(t, `SELECT COUNT(*) FROM dead_letter WHERE raw_offset = 4 AND replay_of = 0`))

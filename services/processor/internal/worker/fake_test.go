@@ -280,11 +280,13 @@ func (l *life) Letters(_ context.Context, _ store.Progress, offsets []int64) (ma
 	out := map[int64]dedup.Letter{}
 	for _, o := range offsets {
 		if d, ok := l.letters[o]; ok {
-			replayed := len(d.replayed) > 0
+			found := dedup.Letter{Rows: d.Rows, At: d.At, Import: d.Import, Request: d.Request, Replayed: d.as(), Twin: -1}
 			for _, other := range l.letters {
-				replayed = replayed || d.Request != (contract.Request{}) && d.Request == other.Request && len(other.replayed) > 0
+				if d.Request != (contract.Request{}) && d.Request == other.Request {
+					found.Twin = max(found.Twin, other.as())
+				}
 			}
-			out[o] = dedup.Letter{Rows: d.Rows, At: d.At, Import: d.Import, Request: d.Request, Replayed: replayed}
+			out[o] = found
 		}
 	}
 	return out, nil

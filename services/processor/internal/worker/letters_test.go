@@ -24,6 +24,13 @@ type letter struct {
 	replayed []dedup.Replayed // each time that somebody marked it: once, or lines count twice
 }
 
+func (l *letter) as() int64 {
+	if len(l.replayed) == 0 {
+		return -1
+	}
+	return l.replayed[0].As
+}
+
 // replay appends the message at offset once more, as the api does. mend is what the fix of the processor would be: here the bytes change, there the code does.
 func (w *world) replay(offset int64, mend string) {
 	w.mu.Lock()
@@ -121,6 +128,9 @@ func TestARepeatedConflictIsReplayedOnce(t *testing.T) {
 		settle(t, w)
 		stop()
 		requireExact(t, w, 2)
+		for offset := range int64(3) {
+			require.Equal(t, []dedup.Replayed{{As: 4, By: "ann"}}, w.letter(offset+1).replayed, "those of one request go together")
+		}
 	})
 }
 

@@ -201,7 +201,7 @@ func TestWhatIsRefusedGoesToTheDeadLetters(t *testing.T) {
 		}
 		d, err := contract.ParseDead(headers)
 		require.NoError(t, err)
-		require.Equal(t, contract.Dead{Error: `attempt 1 of 100: the receiver answered 410: ""`, Component: "bridge-gone", Topic: contract.TopicAlerts, Partition: contract.Home("a", w.kafka.Partitions)}, d)
+		require.Equal(t, contract.Dead{Error: `attempt 1 of 100: the receiver answered 410: ""`, Component: "bridge-gone", Kind: contract.DeadUndelivered, Topic: contract.TopicAlerts, Partition: contract.Home("a", w.kafka.Partitions)}, d)
 		require.Equal(t, e.ID, headers["original-ce_id"])
 		require.Equal(t, "a", string(m.Key))
 		back, err := contract.ParseAlert(m.Value)

@@ -2601,6 +2601,230 @@ export interface paths {
     patch?: never
     trace?: never
   }
+  '/api/dead-letters': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /**
+     * What could not be processed (topic logs.dead), newest first
+     * @description The newest 10,000 letters; older ones stay on the topic, and the answer is partial then. Payloads are as they came, before redaction: a caller without the scope admin gets none. docs/dead-letters.md
+     */
+    get: {
+      parameters: {
+        query?: {
+          /** @description undecodable, rejected_rows, panic, unbuildable, refused, idempotency_conflict, undelivered, unreadable, foreign; several with commas */
+          kind?: string
+          /** @description Who gave up: processor, collector-input, bridge-<receiver>; several with commas */
+          component?: string
+          /** @description open, replayed, dead_again, unrecorded, not_logmill; several with commas */
+          state?: string
+          /** @description Dead from this moment on. RFC 3339, Unix time (s, ms, µs, ns told apart by size), or relative: now-15m */
+          start?: string
+          /** @description Up to this moment, not included. RFC 3339, Unix time (s, ms, µs, ns told apart by size), or relative: now-15m */
+          end?: string
+          /** @description At most so many, up to 1000 */
+          limit?: number
+          /** @description next_cursor of the page before */
+          cursor?: string
+        }
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody?: never
+      responses: {
+        /** @description Letters */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            /**
+             * @example {
+             *       "letters": [
+             *         {
+             *           "id": "0-12",
+             *           "time": "2026-11-24T08:00:00Z",
+             *           "received": "2026-11-24T07:59:59.8Z",
+             *           "kind": "undecodable",
+             *           "reason": "undecodable: unexpected end of JSON input",
+             *           "component": "processor",
+             *           "topic": "logs.raw",
+             *           "partition": 3,
+             *           "offset": 4711,
+             *           "size": 61,
+             *           "content_type": "application/json",
+             *           "payload_hidden": false,
+             *           "excerpt": "{\"service\":\"checkout\",\"mess",
+             *           "state": "open",
+             *           "replayable": true
+             *         }
+             *       ],
+             *       "counts": [
+             *         {
+             *           "kind": "undecodable",
+             *           "component": "processor",
+             *           "state": "open",
+             *           "count": 1
+             *         }
+             *       ],
+             *       "next_cursor": "",
+             *       "partial": false,
+             *       "partial_reason": ""
+             *     }
+             */
+            'application/json': components['schemas']['DeadLetters']
+          }
+        }
+        400: components['responses']['Problem']
+        503: components['responses']['Problem']
+      }
+    }
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
+  '/api/dead-letters/{id}': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /** One dead letter with its payload */
+    get: {
+      parameters: {
+        query?: never
+        header?: never
+        path: {
+          id: string
+        }
+        cookie?: never
+      }
+      requestBody?: never
+      responses: {
+        /** @description The letter */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            /**
+             * @example {
+             *       "id": "0-12",
+             *       "time": "2026-11-24T08:00:00Z",
+             *       "received": "2026-11-24T07:59:59.8Z",
+             *       "kind": "undecodable",
+             *       "reason": "undecodable: unexpected end of JSON input",
+             *       "component": "processor",
+             *       "topic": "logs.raw",
+             *       "partition": 3,
+             *       "offset": 4711,
+             *       "size": 61,
+             *       "content_type": "application/json",
+             *       "payload_hidden": false,
+             *       "excerpt": "{\"service\":\"checkout\",\"mess",
+             *       "state": "open",
+             *       "replayable": true,
+             *       "payload": "{\"service\":\"checkout\",\"mess",
+             *       "payload_whole": true
+             *     }
+             */
+            'application/json': components['schemas']['DeadLetter']
+          }
+        }
+        404: components['responses']['Problem']
+        503: components['responses']['Problem']
+      }
+    }
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
+  '/api/dead-letters/replay': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    get?: never
+    put?: never
+    /**
+     * Send dead letters back to logs.raw, so that they are processed once the cause is mended
+     * @description Of each letter what is not stored yet is stored once, however often and by whomever this is asked: a letter that was replayed is skipped, and one that is sent twice at the same time is taken once by the processor. What still cannot be processed is another letter, linked to this one. Scope admin; each request is in the audit.
+     */
+    post: {
+      parameters: {
+        query?: never
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody: {
+        content: {
+          /**
+           * @example {
+           *       "kind": "undecodable",
+           *       "through": "0-12",
+           *       "who": "ann",
+           *       "note": "parser mended in 1.4.2"
+           *     }
+           */
+          'application/json': components['schemas']['Replay']
+        }
+      }
+      responses: {
+        /** @description What was sent. It is stored within a moment: the letters' state says when */
+        202: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            /**
+             * @example {
+             *       "sent": [
+             *         "0-11",
+             *         "0-12"
+             *       ],
+             *       "skipped": [],
+             *       "left": 0
+             *     }
+             */
+            'application/json': components['schemas']['Replayed']
+          }
+        }
+        400: components['responses']['Problem']
+        403: components['responses']['Problem']
+        413: components['responses']['Problem']
+        /** @description Kafka or MySQL does not answer. What was sent until then is taken once; ask again for the rest */
+        503: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            'application/problem+json': components['schemas']['Problem']
+          }
+        }
+      }
+    }
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
   '/api/audit': {
     parameters: {
       query?: never
@@ -2612,11 +2836,11 @@ export interface paths {
     get: {
       parameters: {
         query?: {
-          /** @description rule, silence, alert; several with commas */
+          /** @description rule, silence, alert, dead_letter; several with commas */
           kind?: string
-          /** @description create, update, delete, expire, acknowledge, resolve, note; several with commas */
+          /** @description create, update, delete, expire, acknowledge, resolve, note, replay; several with commas */
           action?: string
-          /** @description Of one rule, silence or alert */
+          /** @description Of one rule, silence, alert or dead letter */
           id?: string
           /** @description Of one person */
           who?: string
@@ -3322,6 +3546,93 @@ export interface components {
       silences: components['schemas']['StoredSilence'][]
       next_cursor: string
     }
+    DeadLetter: {
+      /** @description Partition and offset on logs.dead */
+      id: string
+      /**
+       * Format: date-time
+       * @description When it was put there
+       */
+      time: string
+      /**
+       * Format: date-time
+       * @description When its message was written where it lay
+       */
+      received?: string
+      /** @description The reason in a word */
+      kind: string
+      /** @description For people; printable */
+      reason: string
+      /** @description Who gave up */
+      component: string
+      /** @description Where it lay, without prefix */
+      topic: string
+      partition: number
+      offset: number
+      /** @description Bytes of the payload */
+      size: number
+      content_type: string
+      /** @description The caller has not the scope admin */
+      payload_hidden: boolean
+      /** @description Its beginning; what is not printable is written as an escape */
+      excerpt: string
+      /**
+       * @description open: it lies there. replayed: what was missing is stored. dead_again: its replay is another letter. unrecorded: MySQL knows nothing of it. not_logmill: it is not of logs.raw, nobody here knows what became of it
+       * @enum {unknown}
+       */
+      state: 'open' | 'replayed' | 'dead_again' | 'unrecorded' | 'not_logmill'
+      replayable: boolean
+      not_replayable_because?: string
+      replay?: {
+        by: string
+        /** Format: date-time */
+        at: string
+        /** @description On logs.raw */
+        offset: number
+        /** @description That it became */
+        letter?: string
+      }
+      /** @description The letter that this was a replay of */
+      replay_of?: string
+      /** @description Its first 64 KiB; what is not printable is written as an escape */
+      payload?: string
+      payload_whole?: boolean
+    }
+    DeadLetters: {
+      letters: components['schemas']['DeadLetter'][]
+      /** @description Of all letters that are known, whatever the filter; the most first */
+      counts: {
+        kind: string
+        component: string
+        state: string
+        count: number
+      }[]
+      next_cursor: string
+      /** @description Not all letters are known */
+      partial: boolean
+      partial_reason: string
+    }
+    /** @description Either ids, or kind and through */
+    Replay: {
+      ids?: string[]
+      /** @description All open letters of this kind */
+      kind?: string
+      /** @description up to the letter with this id: the newest that you have seen */
+      through?: string
+      /** @description Where nobody has to prove who they are */
+      who?: string
+      /** @description For the audit */
+      note?: string
+    }
+    Replayed: {
+      sent: string[]
+      skipped: {
+        id: string
+        reason: string
+      }[]
+      /** @description Of the kind, beyond 1,000: ask again */
+      left: number
+    }
     Audit: {
       entries: {
         /** @description In the order in which it happened */
@@ -3331,9 +3642,9 @@ export interface components {
         /** @description Empty when the caller did not say */
         who: string
         /** @enum {unknown} */
-        action: 'create' | 'update' | 'delete' | 'expire' | 'acknowledge' | 'resolve' | 'note'
+        action: 'create' | 'update' | 'delete' | 'expire' | 'acknowledge' | 'resolve' | 'note' | 'replay'
         /** @enum {unknown} */
-        kind: 'rule' | 'silence' | 'alert'
+        kind: 'rule' | 'silence' | 'alert' | 'dead_letter'
         id: string
         name: string
         /** @description The fields of before and after that differ */

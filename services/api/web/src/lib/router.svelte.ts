@@ -6,18 +6,34 @@ class Location {
   path = $state(decode(location.pathname))
   params = $state.raw(new URLSearchParams(location.search))
 
+  #guard: (() => boolean) | undefined
+  #href = location.pathname + location.search
+
   constructor() {
-    addEventListener('popstate', () => this.#read())
+    addEventListener('popstate', () => {
+      // Back has happened already: staying is going there anew.
+      if (decode(location.pathname) !== this.path && this.#guard && !this.#guard())
+        history.pushState(null, '', this.#href)
+      else this.#read()
+    })
+  }
+
+  /** Has `leave` asked before another page is shown; undefined ends that. Who has something to lose also minds `beforeunload`. */
+  guard(leave: (() => boolean) | undefined) {
+    this.#guard = leave
   }
 
   #read() {
     this.path = decode(location.pathname)
     this.params = new URLSearchParams(location.search)
+    this.#href = location.pathname + location.search
   }
 
   /** Goes to an address of this app: a path with query parameters. A page of history is made, unless `replace`. */
   go(href: string, options: { replace?: boolean } = {}) {
     if (href === location.pathname + location.search) return
+    const path = decode(href.split('?')[0] ?? '')
+    if (path !== this.path && this.#guard && !this.#guard()) return
     history[options.replace ? 'replaceState' : 'pushState'](null, '', href)
     this.#read()
   }

@@ -1,6 +1,10 @@
 package block
 
-import "time"
+import (
+	"time"
+
+	"github.com/logmill/logmill/shared/block/vector"
+)
 
 // What readers of stored blocks may rely on (docs/blocks.md).
 const (
@@ -22,16 +26,7 @@ const (
 	MaxTokenBytes = 128
 
 	// MaxRows of one block: what compaction builds. Codes and offsets are 32-bit.
-	MaxRows = 1 << 17
-
-	// maxColumnBytes bounds what reading one column may allocate: a damaged length must not take the process down.
-	maxColumnBytes = 512 << 20
-
-	// maxPageHeader is far more than the few bytes of a page's header.
-	maxPageHeader = 1 << 10
-
-	// maxZstdWindow is the largest window that our encoders use.
-	maxZstdWindow = 32 << 20
+	MaxRows = vector.MaxRows
 
 	// dictionaryShare: a dictionary pays while at most 1 of so many values is new.
 	dictionaryShareText = 2

@@ -159,7 +159,7 @@ func BenchmarkMerge(b *testing.B) {
 	recs := corpus(65536, 1)
 	builder, err := NewBuilder(Options{})
 	require.NoError(b, err)
-	for _, size := range []int{400, 4096} {
+	for _, size := range []int{400, 1600, 4096} {
 		var parts [][]byte
 		for chunk := range slices.Chunk(slices.Clone(recs), size) {
 			blk, err := builder.Build(chunk)

@@ -209,7 +209,7 @@ func (m *Merger) attributes() error {
 		for _, n := range r.AttributeNames() {
 			names[n] = struct{}{}
 		}
-		if _, rest := r.columns[RestColumn]; rest || len(names) > MaxAttributeColumns {
+		if r.layout.Has(RestColumn) || len(names) > MaxAttributeColumns {
 			return m.attributesByRecord()
 		}
 	}

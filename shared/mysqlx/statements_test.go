@@ -87,15 +87,15 @@ func TestAFailedStatementIsPreparedAgain(t *testing.T) {
 func TestOneStatementTwice(t *testing.T) {
 	t.Parallel()
 	conn := one(t)
-	a, err := conn.PrepareContext(t.Context(), "SELECT ? + 1") //nolint:sqlclosecheck // when each is closed is what is tested
+	a, err := conn.PrepareContext(t.Context(), "SELECT ? + 1")
 	require.NoError(t, err)
-	b, err := conn.PrepareContext(t.Context(), "SELECT ? + 1") //nolint:sqlclosecheck // likewise
+	b, err := conn.PrepareContext(t.Context(), "SELECT ? + 1")
 	require.NoError(t, err)
-	require.NoError(t, a.Close())
+	require.NoError(t, a.Close()) //nolint:sqlclosecheck // when each is closed is what is tested
 	var n int
 	require.NoError(t, b.QueryRow(2).Scan(&n), "closing one leaves the other")
 	require.Equal(t, 3, n)
-	require.NoError(t, b.Close())
+	require.NoError(t, b.Close()) //nolint:sqlclosecheck // likewise
 	db := testkit.DB(t, testkit.EmptyMySQL(t))
 	var wg sync.WaitGroup
 	for i := range 8 {

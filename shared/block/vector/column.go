@@ -201,7 +201,7 @@ func (c *Column) Size() int {
 	return 8*(len(c.valid)+len(c.Ints)+len(c.Floats)) + 4*(len(c.rank)+len(c.Texts.Offsets)+len(c.Codes.C32)) + 2*len(c.Codes.C16) + len(c.Codes.C8) + len(c.Texts.Data) + 256
 }
 
-// Column decodes a column; nil for an absent one. data is the block that the layout was read from. Damage is block.ErrDamaged, never a panic.
+// Column decodes a column; nil for an absent one. data is the block that the layout was read from. Damage is ErrDamaged, never a panic.
 func (l *Layout) Column(data []byte, name string) (*Column, error) {
 	c := l.chunk(name)
 	if c == nil {

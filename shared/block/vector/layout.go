@@ -1,15 +1,21 @@
 // Package vector reads columns of a block into arrays that predicates and sums run over: no row structs, and no copy of a text but its
-// decompression. block.Reader reads the same columns in a more convenient and slower way; a test keeps the two together.
+// decompression. block.Reader
+// gives the same columns in a more convenient and slower way.
 //
 // A column keeps its values densely; a bitmap says which rows have one. Columns are immutable and safe for concurrent use.
 package vector
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-
-	"github.com/logmill/logmill/shared/block"
 )
+
+// ErrDamaged is a block that cannot be read.
+var ErrDamaged = errors.New("the block is damaged")
+
+// ErrNewer is a block of a later format than this program knows.
+var ErrNewer = errors.New("the block is of a newer format: upgrade this program")
 
 // Numbers of the Parquet format (github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
 const (
@@ -50,10 +56,10 @@ type chunk struct {
 }
 
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", block.ErrDamaged, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
 }
 
-// ReadLayout reads the footer. Damage is block.ErrDamaged (or ErrNewer), never a panic.
+// ReadLayout reads the footer. Damage is ErrDamaged (or ErrNewer), never a panic.
 func ReadLayout(data []byte) (*Layout, error) {
 	footer, err := footerOf(data)
 	if err != nil {
@@ -79,11 +85,11 @@ func ReadLayout(data []byte) (*Layout, error) {
 			r.skip(typ)
 		}
 	})
-	if r.bad || groups != 1 || l.rows < 1 || l.rows > block.MaxRows || len(columns) != len(schema) {
+	if r.bad || groups != 1 || l.rows < 1 || l.rows > MaxRows || len(columns) != len(schema) {
 		return nil, damaged("a footer of %d row groups, %d rows, %d columns", groups, l.rows, len(columns))
 	}
 	if version != "1" && version != "2" {
-		return nil, fmt.Errorf("%w (%.20q)", block.ErrNewer, version)
+		return nil, fmt.Errorf("%w (%.20q)", ErrNewer, version)
 	}
 	l.chunks = make(map[string]*chunk, len(columns))
 	for i := range columns {

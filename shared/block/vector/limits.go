@@ -1,6 +1,9 @@
 package vector
 
 const (
+	// MaxRows of one block: what compaction builds. Codes and offsets are 32-bit.
+	MaxRows = 1 << 17
+
 	// maxColumnBytes bounds what one page may take: a damaged length must not take the process down.
 	maxColumnBytes = 512 << 20
 

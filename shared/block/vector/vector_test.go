@@ -1,7 +1,6 @@
-package vector
+package vector_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/block/vector"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
@@ -44,6 +44,8 @@ func corpus(n int, seed uint64) []logrec.Record {
 	}
 	return out
 }
+
+func words(rows int) int { return (rows + 63) / 64 }
 
 func build(t testing.TB, recs []logrec.Record) []byte {
 	t.Helper()
@@ -81,7 +83,7 @@ func TestColumnsAreWhatTheOtherReaderSays(t *testing.T) {
 			t.Parallel()
 			want, err := block.Open(data)
 			require.NoError(t, err)
-			l, err := ReadLayout(data)
+			l, err := vector.ReadLayout(data)
 			require.NoError(t, err)
 			require.Equal(t, want.Rows(), l.Rows())
 			require.Equal(t, want.Columns(), l.Names())
@@ -97,7 +99,7 @@ func TestColumnsAreWhatTheOtherReaderSays(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, want *block.Reader, c *Column, name string) {
+func compare(t *testing.T, want *block.Reader, c *vector.Column, name string) {
 	t.Helper()
 	var ok bool
 	switch {
@@ -124,7 +126,7 @@ func compare(t *testing.T, want *block.Reader, c *Column, name string) {
 	require.Positive(t, c.Size())
 }
 
-func equalRows(c *Column, valid []bool, same func(row, i int) bool) bool {
+func equalRows(c *vector.Column, valid []bool, same func(row, i int) bool) bool {
 	n := 0
 	for row := range c.Rows() {
 		i := c.Index(row)
@@ -141,7 +143,7 @@ func equalRows(c *Column, valid []bool, same func(row, i int) bool) bool {
 func TestSpreadAndFind(t *testing.T) {
 	t.Parallel()
 	data := build(t, corpus(3000, 7))
-	l, err := ReadLayout(data)
+	l, err := vector.ReadLayout(data)
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, name := range []string{"trace_id", "message", "user_id", "request_path"} {
@@ -171,7 +173,7 @@ func TestDamageIsAnError(t *testing.T) {
 	t.Parallel()
 	data := build(t, corpus(300, 1))
 	for _, bad := range [][]byte{nil, data[:20], data[:len(data)-1], append([]byte("PAR2"), data[4:]...), []byte("PAR1\xff\xff\xff\x7fPAR1"), []byte("PAR1\x00\x00\x00\x00PAR1")} {
-		_, err := ReadLayout(bad)
+		_, err := vector.ReadLayout(bad)
 		require.ErrorIs(t, err, block.ErrDamaged)
 	}
 }
@@ -188,7 +190,7 @@ func FuzzRead(f *testing.F) {
 		}{{at1, v1}, {at2, v2}, {at3, v3}} {
 			data[int(c.at)%len(data)] ^= c.v
 		}
-		l, err := ReadLayout(data)
+		l, err := vector.ReadLayout(data)
 		if err != nil {
 			require.True(t, errors.Is(err, block.ErrDamaged) || errors.Is(err, block.ErrNewer), err)
 			return
@@ -209,12 +211,12 @@ func FuzzRead(f *testing.F) {
 
 func BenchmarkColumn(b *testing.B) {
 	data := build(b, corpus(65536, 1))
-	l, err := ReadLayout(data)
+	l, err := vector.ReadLayout(data)
 	require.NoError(b, err)
 	b.Run("layout", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = ReadLayout(data)
+			_, _ = vector.ReadLayout(data)
 		}
 	})
 	for _, name := range []string{"timestamp", "level", "service", "message", "trace_id", "request_path", "response_time_ms"} {
@@ -224,17 +226,5 @@ func BenchmarkColumn(b *testing.B) {
 				_, _ = l.Column(data, name)
 			}
 		})
-	}
-}
-
-// TestLacks: the first answer and the ones from memory are the same.
-func TestLacks(t *testing.T) {
-	t.Parallel()
-	for _, texts := range []Texts{{Data: []byte("some text, QUITE short")}, {Data: []byte("some text, QUITE short"), learned: &learned{}}} {
-		for range 2 {
-			for c := range 256 {
-				require.Equal(t, bytes.IndexByte(texts.Data, byte(c)) < 0, texts.Lacks(byte(c)), c)
-			}
-		}
 	}
 }

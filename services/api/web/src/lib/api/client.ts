@@ -46,7 +46,8 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
   return got.data as T
 }
 
-function problemOf(error: unknown, r: Response): Problem {
+/** What an answer that is no good says, or what can be said of it. */
+export function problemOf(error: unknown, r: Response): Problem {
   if (error && typeof error === 'object' && 'title' in error) return error as Problem
   return {
     title: r.statusText || 'Error',

@@ -1,6 +1,7 @@
 // What a log line consists of, by the names that queries have for it (docs/query-language.md).
 
 import type { Schemas } from '../api/client'
+import { attributeField } from '../query/fields'
 import { link } from '../router.svelte'
 
 export type Log = Schemas['Log']
@@ -40,11 +41,9 @@ export function fieldsOf(line: Log): Field[] {
   const own = columns
     .filter((c) => line[c] !== undefined && line[c] !== '')
     .map((name) => ({ name, value: line[name] }))
-  const attributes = Object.entries(line.attributes).map(([name, value]) => ({ name: attribute(name), value }))
+  const attributes = Object.entries(line.attributes).map(([name, value]) => ({ name: attributeField(name), value }))
   return [...own, ...attributes]
 }
-
-const attribute = (name: string) => (reserved.has(name) || name.startsWith('attr.') ? `attr.${name}` : name)
 
 /** The value of a field; undefined when the line has none. */
 export function valueOf(line: Log, name: string): unknown {

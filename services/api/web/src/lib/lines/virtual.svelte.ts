@@ -30,6 +30,7 @@ export class Virtual {
   #changed = $state(0)
   #rows: () => Rows
   #applied: Rows | undefined
+  #told: ((px: number, moving: boolean) => void) | undefined
   /** The rows in the page, and the height of all. */
   readonly shown: { items: VirtualItem[]; height: number } = $derived.by(() => {
     void this.#changed
@@ -50,6 +51,7 @@ export class Virtual {
     $effect(() => {
       void this.shown
       this.#v._willUpdate()
+      this.#moved()
     })
   }
 
@@ -58,11 +60,23 @@ export class Virtual {
       getScrollElement: () => scroller() ?? null,
       scrollToFn: elementScroll,
       observeElementRect,
-      observeElementOffset,
+      observeElementOffset: (v: Virtualizer<HTMLElement, HTMLElement>, told: (px: number, moving: boolean) => void) => {
+        this.#told = told
+        return observeElementOffset(v, told)
+      },
       overscan: 12,
       scrollEndThreshold: near,
       onChange: () => untrack(() => this.#changed++),
     }
+  }
+
+  /**
+   * Where the end is followed, the list has just been scrolled. The browser tells of it with the next frame; by then, on a
+   * busy machine, more rows have come than are kept ready, and nothing would be in sight.
+   */
+  #moved() {
+    const px = this.#v.scrollElement?.scrollTop
+    if (px !== undefined && Math.abs(px - (this.#v.scrollOffset ?? 0)) > 1) this.#told?.(px, this.#v.isScrolling)
   }
 
   #apply(rows: Rows) {

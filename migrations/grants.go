@@ -26,6 +26,8 @@ var Tables = []Access{
 	{Table: "block", Writer: "processor", Readers: []string{"alert-evaluator", "api"}},
 	{Table: "block_filter", Writer: "processor", Readers: []string{"api"}, Days: true},
 	{Table: "block_data", Writer: "processor", Readers: []string{"alert-evaluator", "api"}, Days: true},
+	{Table: "window_data", Writer: "processor", Readers: []string{"api"}},
+	{Table: "error_data", Writer: "processor", Readers: []string{"api"}},
 	{Table: "log_window", Writer: "processor", Readers: []string{"api"}},
 	{Table: "error_window", Writer: "processor", Readers: []string{"api"}},
 	{Table: "window_change", Writer: "processor", Readers: []string{"api"}},

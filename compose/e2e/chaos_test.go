@@ -261,6 +261,13 @@ func TestMutants(t *testing.T) {
 		t.Log(report)
 		require.NotEmpty(t, report.Problems, "a processor that publishes before it commits was not found out")
 	})
+	t.Run("no memory of windows", func(t *testing.T) {
+		s := stack.New(t, 0)
+		s.Services(2, mutant(t, "mutant_forgetful"))
+		report := chaos(t, s, 4, 4, dieInCommit(s))
+		t.Log(report)
+		require.NotEmpty(t, report.Problems, "a processor that writes a window without what was counted before was not found out")
+	})
 	t.Run("none", func(t *testing.T) { // the same kills show nothing when there is nothing to be shown
 		s := stack.New(t, 0)
 		s.Set("COMPACTION_AFTER", "0")

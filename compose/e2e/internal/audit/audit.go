@@ -14,6 +14,7 @@ import (
 	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
@@ -44,8 +45,9 @@ func (r Report) String() string {
 
 // key is a window's.
 type key struct {
+	start   int64 // s
 	service string
-	level   int64
+	level   logrec.Level
 }
 
 // place is where a block begins.
@@ -80,11 +82,11 @@ func Run(ctx context.Context, my config.MySQL, kafka config.Kafka, sent map[stri
 	if err != nil {
 		return r, err
 	}
-	counts, err := r.lines(blocks, sent)
+	lines, err := r.lines(blocks, sent)
 	if err != nil {
 		return r, err
 	}
-	if err := r.windows(ctx, db.Text, counts); err != nil {
+	if err := r.windows(ctx, db.Text, lines); err != nil {
 		return r, err
 	}
 	if err := r.raw(kafka); err != nil {
@@ -133,12 +135,12 @@ func readBlocks(ctx context.Context, db *sql.DB) ([]stored, error) {
 }
 
 // lines counts each line, and compares with what was sent.
-func (r *Report) lines(blocks []stored, sent map[string]bool) (map[key]int64, error) {
-	seen, counts := map[string]int{}, map[key]int64{}
+func (r *Report) lines(blocks []stored, sent map[string]bool) (map[key]uint64, error) {
+	seen, lines := map[string]int{}, map[key]uint64{}
 	r.records = map[string]uint64{}
 	for _, b := range blocks {
 		err := eachRecord(b.data, func(rec *logrec.Record) {
-			counts[key{rec.Service, int64(rec.Level)}]++
+			lines[key{windowOf(rec.Timestamp), rec.Service, rec.Level}]++
 			id := idOf(b.part, rec)
 			if _, twice := r.records[id]; twice {
 				r.Problems = append(r.Problems, "record id twice: "+id)
@@ -151,7 +153,7 @@ func (r *Report) lines(blocks []stored, sent map[string]bool) (map[key]int64, er
 		}
 	}
 	r.compare(seen, sent)
-	return counts, nil
+	return lines, nil
 }
 
 func uid(rec logrec.Record) string {
@@ -186,30 +188,48 @@ func (r *Report) compare(seen map[string]int, sent map[string]bool) {
 	}
 }
 
-// windows compares the window table's sums with the stored lines.
-func (r *Report) windows(ctx context.Context, db *sql.DB, counts map[key]int64) error {
-	rows, err := db.QueryContext(ctx, `SELECT service, level, SUM(line_count) FROM log_window GROUP BY service, level`)
-	if err != nil {
+// windowOf a time, ns: when it begins, s.
+func windowOf(ns int64) int64 { return ns/1e9 - ((ns/1e9)%10+10)%10 }
+
+// windows compares each window's counts with the stored lines.
+func (r *Report) windows(ctx context.Context, db *sql.DB, lines map[key]uint64) error {
+	have := map[key]uint64{}
+	if err := values(ctx, db, have); err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	have := map[key]int64{}
-	for rows.Next() {
-		var k key
-		var n int64
-		if err := rows.Scan(&k.service, &k.level, &n); err != nil {
-			return err
-		}
-		have[k] = n
-	}
-	for k, n := range counts {
+	for k, n := range lines {
 		if have[k] != n {
 			r.Problems = append(r.Problems, fmt.Sprintf("windows count %d of %v, stored are %d", have[k], k, n))
 		}
 	}
 	for k, n := range have {
-		if counts[k] == 0 && n != 0 {
+		if lines[k] == 0 && n != 0 {
 			r.Problems = append(r.Problems, fmt.Sprintf("windows count %d of %v, none is stored", n, k))
+		}
+	}
+	return nil
+}
+
+// values adds up what window_data says. Of log_window, which processors of this build do not write, nothing may be there.
+func values(ctx context.Context, db *sql.DB, have map[key]uint64) error {
+	rows, err := db.QueryContext(ctx, `SELECT start_s, line_count, data FROM window_data UNION ALL SELECT start_s, 0, '' FROM log_window`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var start int64
+		var lines, sum uint64
+		var data []byte
+		if err := rows.Scan(&start, &lines, &data); err != nil {
+			return err
+		}
+		err := counts.Each(data, func(c *counts.Row) {
+			have[key{start, c.Service, c.Level}] += c.Lines
+			sum += c.Lines
+		})
+		if err != nil || sum != lines {
+			return fmt.Errorf("window %d says %d lines and counts %d: %w", start, lines, sum, err)
 		}
 	}
 	return rows.Err()

@@ -18,6 +18,7 @@ import (
 	"github.com/logmill/logmill/migrations"
 	"github.com/logmill/logmill/services/api/internal/blocktest"
 	"github.com/logmill/logmill/shared/config"
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/testkit"
@@ -79,9 +80,10 @@ func write(t *testing.T, db *mysqlx.DB) {
 		require.NoError(t, err)
 		_, err = w.Block(t.Context(), int32(p), 0, 0, blk)
 		require.NoError(t, err)
-		must(`INSERT INTO log_window VALUES (1, ?, ?, ?, ?, 10, 100, 0, 0, 9, 0, 0, 1, 0, 0, 0, NULL)`, p, noon.Unix(), fmt.Sprintf("svc-%d", p), 3+2*p)
+		value := counts.Encode([]counts.Row{{Service: fmt.Sprintf("svc-%d", p), Level: logrec.Level(3 + 2*p), Lines: 10, Bytes: 100, Status: [5]uint64{0, 9, 0, 0, 1}}})
+		must(`INSERT INTO window_data VALUES (1, ?, ?, 0, 10, ?)`, p, noon.Unix(), value)
 	}
-	must(`INSERT INTO error_window VALUES (1, 1, ?, 'svc-1', 99, 'Line # failed', 10)`, noon.Unix())
+	must(`INSERT INTO error_data VALUES (1, 1, ?, 0, 10, ?)`, noon.Unix(), counts.EncodeTexts([]counts.Text{{Service: "svc-1", Message: "Line # failed", Lines: 10}}))
 }
 
 type logs struct {

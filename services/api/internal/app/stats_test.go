@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/services/api/internal/blocktest"
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
@@ -84,11 +85,11 @@ func TestWindowsAndBlocksAgree(t *testing.T) {
 		service string
 		level   logrec.Level
 	}
-	counts := map[key]int{}
+	lines := map[key]uint64{}
 	var recs []logrec.Record
 	for i := range 500 {
 		r := logrec.Record{Timestamp: noon.Add(time.Duration(i*i) * 3 * time.Millisecond).UnixNano(), Observed: noon.UnixNano(), Level: logrec.Level(1 + i%6), Service: fmt.Sprintf("svc-%d", i%7), Message: "x", SrcRow: int32(i)}
-		counts[key{r.Timestamp / 1e10 * 10, r.Service, r.Level}]++
+		lines[key{r.Timestamp / 1e10 * 10, r.Service, r.Level}]++
 		recs = append(recs, r)
 	}
 	blk, err := blocktest.Build(recs)
@@ -97,10 +98,15 @@ func TestWindowsAndBlocksAgree(t *testing.T) {
 	require.NoError(t, err)
 	tx, err := db.Text.Begin()
 	require.NoError(t, err)
-	for k, n := range counts {
-		_, err = tx.Exec(`INSERT INTO log_window VALUES (1, 0, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL)`, k.start, k.service, k.level, n)
+	windows := map[int64][]counts.Row{}
+	for k, n := range lines {
+		windows[k.start] = append(windows[k.start], counts.Row{Service: k.service, Level: k.level, Lines: n})
+	}
+	for start, rows := range windows {
+		counts.Sort(rows)
+		_, err = tx.Exec(`INSERT INTO window_data VALUES (1, 0, ?, 0, ?, ?)`, start, counts.Lines(rows), counts.Encode(rows))
 		require.NoError(t, err)
-		_, err = tx.Exec(`INSERT INTO window_change VALUES (1, 0, ?, 1, NOW()) ON DUPLICATE KEY UPDATE through = 1`, k.start/60*60)
+		_, err = tx.Exec(`INSERT INTO window_change VALUES (1, 0, ?, 1, NOW()) ON DUPLICATE KEY UPDATE through = 1`, start/60*60)
 		require.NoError(t, err)
 	}
 	_, err = tx.Exec(`UPDATE partition_progress SET windows_through = 1`)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/logmill/logmill/services/api/internal/metrics"
 	"github.com/logmill/logmill/services/api/internal/status"
-	"github.com/logmill/logmill/services/api/internal/store"
 	"github.com/logmill/logmill/services/api/internal/windows"
 	"github.com/logmill/logmill/shared/catalogue"
 	"github.com/logmill/logmill/shared/fault"
@@ -84,7 +83,7 @@ func (s *server) sumUp(ctx context.Context, b *metrics.Builder, q windows.Query)
 
 // serviceJSON is what a service sent and what the catalogue says of it.
 type serviceJSON struct {
-	store.Service
+	windows.Service
 	known
 }
 
@@ -100,25 +99,43 @@ type servicesJSON struct {
 func (s *server) services(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
 	p.only("start", "end", "limit", "cursor")
-	start, end := p.window()
+	q := p.servicesIn()
 	limit := p.number("limit", defaultLimit, maxLimit)
 	if err := p.err(); err != nil {
 		return err
 	}
-	found, err := s.Windows.Services(c.Request().Context(), start, end, c.QueryParam("cursor"), limit+1)
+	found, err := s.servicesOf(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
+	page := found.After(c.QueryParam("cursor"), limit+1)
 	out := servicesJSON{Services: []serviceJSON{}, Lag: s.Status.Lag()}
-	if len(found) > limit {
-		found = found[:limit]
-		out.NextCursor = found[max(0, limit-1)].Name
+	if len(page) > limit {
+		page = page[:limit]
+		out.NextCursor = page[max(0, limit-1)].Name
 	}
 	services, _ := s.Catalogue()
-	for _, f := range found {
+	for _, f := range page {
 		out.Services = append(out.Services, serviceJSON{f, services.Service(f.Name)})
 	}
 	return c.JSON(http.StatusOK, out)
+}
+
+// servicesOf adds services up from memory, and from MySQL what memory has no room for or has not loaded yet.
+func (s *server) servicesOf(ctx context.Context, q windows.Query) (windows.Services, error) {
+	set, err := s.Resident.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := windows.Services{}
+	from, _ := set.Covered(q)
+	if from.After(q.Start) {
+		if err := s.Windows.Windows(ctx, q.Start, from, "", out.Add); err != nil {
+			return nil, err
+		}
+	}
+	set.AddServices(out, q, from)
+	return out, nil
 }
 
 func (s *server) health(c echo.Context) error {

@@ -178,6 +178,15 @@ func (p *params) windows() windows.Query {
 	return q
 }
 
+// servicesIn is a range for the list of services: one of more than an hour is widened to whole minutes, of which memory has more.
+func (p *params) servicesIn() windows.Query {
+	start, end := p.window()
+	if end.Sub(start) > defaultRange {
+		start, end = start.Truncate(time.Minute), end.Add(time.Minute-1).Truncate(time.Minute)
+	}
+	return windows.Query{Start: start, End: end, Step: time.Minute}
+}
+
 // steps are those that people read well.
 var steps = []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute,
 	15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour}

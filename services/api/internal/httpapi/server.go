@@ -42,7 +42,6 @@ type Windows interface {
 	Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
 	WindowsFrom(ctx context.Context) (time.Time, error)
 	ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) error
-	Services(ctx context.Context, start, end time.Time, after string, limit int) ([]store.Service, error)
 }
 
 // Resident is the copy of the window tables in memory.

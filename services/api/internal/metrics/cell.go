@@ -1,22 +1,14 @@
 package metrics
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/DataDog/sketches-go/ddsketch"
-	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/pb/sketchpb"
 	"github.com/DataDog/sketches-go/ddsketch/store"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
-// accuracy of the sketches in log_window, relative.
-const accuracy = 0.01
-
-// Cell is what one or more rows of log_window sum up to.
+// Cell is what one or more windows sum up to.
 type Cell struct {
 	Levels [logrec.LevelFatal + 1]uint32 // lines by level
 	Status [5]uint32                     // requests by status class, 1xx … 5xx
@@ -24,13 +16,7 @@ type Cell struct {
 	Zero   uint32                        // of those, how many are 0
 	SumMS  float64
 	MaxMS  float64
-	Bins   []Bin // the others' sketch, by index
-}
-
-// Bin is a bin of a DDSketch of positive values (Masson, Rim, Lee 2019).
-type Bin struct {
-	Index int32
-	Count uint32
+	Bins   []counts.Bin // the others', by index
 }
 
 // Lines of all levels.
@@ -54,43 +40,14 @@ func (c *Cell) Requests() (n int64) {
 	return n
 }
 
-// Cell is the row as a cell. An error says that its sketch is damaged: the rest is there all the same.
-func (w *Window) Cell() (Cell, error) {
-	var c Cell
+// Cell is the row as a cell. It shares the row's bins.
+func (w *Window) Cell() (c Cell) {
 	c.Levels[min(w.Level, logrec.LevelFatal)] = uint32(w.Lines)
 	for i, n := range w.Status {
 		c.Status[i] = uint32(n)
 	}
-	if w.Count == 0 {
-		return c, nil
-	}
-	c.Count, c.SumMS, c.MaxMS = uint32(w.Count), w.SumMS, w.MaxMS
-	var pb sketchpb.DDSketch
-	if err := proto.Unmarshal(w.Sketch, &pb); err != nil {
-		return c, fmt.Errorf("reading a sketch of %s: %w", w.Service, err)
-	}
-	if m, err := mapping.FromProto(pb.GetMapping()); err != nil || !m.Equals(newMapping()) {
-		return c, fmt.Errorf("a sketch of %s has another mapping than ours", w.Service)
-	}
-	c.Zero = uint32(pb.GetZeroCount())
-	c.Bins = bins(pb.GetPositiveValues())
-	return c, nil
-}
-
-func bins(s *sketchpb.Store) []Bin {
-	var out []Bin
-	for i, n := range s.GetContiguousBinCounts() {
-		if n >= 1 {
-			out = append(out, Bin{s.GetContiguousBinIndexOffset() + int32(i), uint32(n)})
-		}
-	}
-	if len(s.GetBinCounts()) > 0 {
-		for i, n := range s.GetBinCounts() {
-			out = append(out, Bin{i, uint32(n)})
-		}
-		slices.SortFunc(out, func(a, b Bin) int { return int(a.Index - b.Index) })
-	}
-	return out
+	c.Count, c.Zero, c.SumMS, c.MaxMS, c.Bins = uint32(w.Times.Count), uint32(w.Times.Zero), w.Times.SumMS, w.Times.MaxMS, w.Times.Bins
+	return c
 }
 
 // Add sums o up into c; the bins of c are its own.
@@ -103,25 +60,8 @@ func (c *Cell) Add(o *Cell) {
 	}
 	c.Count, c.Zero, c.SumMS, c.MaxMS = c.Count+o.Count, c.Zero+o.Zero, c.SumMS+o.SumMS, max(c.MaxMS, o.MaxMS)
 	if len(o.Bins) > 0 {
-		c.Bins = mergeBins(c.Bins, o.Bins)
+		c.Bins = counts.MergeBins(c.Bins, o.Bins)
 	}
-}
-
-// mergeBins is a new list, both in order of index.
-func mergeBins(a, b []Bin) []Bin {
-	out := make([]Bin, 0, max(len(a), len(b)))
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].Index < b[0].Index:
-			out, a = append(out, a[0]), a[1:]
-		case a[0].Index > b[0].Index:
-			out, b = append(out, b[0]), b[1:]
-		default:
-			out = append(out, Bin{a[0].Index, a[0].Count + b[0].Count})
-			a, b = a[1:], b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
 }
 
 // timing collects response times.
@@ -160,7 +100,7 @@ func (t *timing) quantile(q float64) float64 {
 	if t.positive == nil {
 		return 0
 	}
-	s := ddsketch.NewDDSketch(newMapping(), t.positive, store.NewDenseStore())
+	s := ddsketch.NewDDSketch(counts.Mapping(), t.positive, store.NewDenseStore())
 	if err := s.AddWithCount(0, float64(t.zero)); err != nil || s.IsEmpty() {
 		return 0
 	}
@@ -176,13 +116,4 @@ func (t *timing) avg() float64 {
 		return 0
 	}
 	return round(t.sum / float64(t.count))
-}
-
-// newMapping is how the processor's sketches map values to bins.
-func newMapping() mapping.IndexMapping {
-	m, err := mapping.NewLogarithmicMapping(accuracy)
-	if err != nil {
-		panic(err) // the accuracy is a constant
-	}
-	return m
 }

@@ -9,20 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
-// Window is one row of log_window.
+// Window is what a service said at a level in a window.
 type Window struct {
-	Start   int64 // s
-	Service string
-	Level   logrec.Level
-	Lines   int64
-	Status  [5]int64 // 1xx … 5xx
-	Count   int64    // of response times
-	SumMS   float64
-	MaxMS   float64
-	Sketch  []byte
+	Start int64 // s
+	counts.Row
+	Damaged bool // it, or its response times, could not be read: what is there counts
 }
 
 // TopError is a masked error text and how often it came.
@@ -106,7 +101,7 @@ type Report struct {
 	TopErrors     []TopError       `json:"top_errors"`
 	Series        []Point          `json:"series"`
 	ByService     []ServiceSeries  `json:"by_service,omitempty"`       // of the top services, when asked for
-	Damaged       int              `json:"damaged_sketches,omitempty"` // rows whose response times are missing in percentiles
+	Damaged       int              `json:"damaged_sketches,omitempty"` // rows, or windows, that could not be read
 }
 
 const topServices = 20
@@ -166,10 +161,13 @@ func NewBuilder(start, end time.Time, step time.Duration, byService bool) (*Buil
 
 // Add takes in one row.
 func (b *Builder) Add(w Window) error {
-	c, err := w.Cell()
-	if err != nil {
+	if w.Damaged {
 		b.damaged++
 	}
+	if w.Lines == 0 {
+		return nil
+	}
+	c := w.Cell()
 	b.AddTotal(w.Start, &c)
 	s := b.Service(w.Service)
 	b.AddService(s, w.Start, &c)

@@ -42,37 +42,23 @@ func (s *Store) WindowSpan(ctx context.Context, p windows.Partition) (out window
 		out = windows.Span{From: windows.Minute(first.Int64), To: windows.Minute(last.Int64) + minute}
 		return nil
 	}, `SELECT MIN(start_s), MAX(start_s) FROM (
- (SELECT MIN(start_s) AS start_s FROM log_window WHERE stream_id = ? AND part = ?) UNION ALL (SELECT MAX(start_s) FROM log_window WHERE stream_id = ? AND part = ?)) w`,
-		p.Stream, p.Part, p.Stream, p.Part)
+ (SELECT MIN(start_s) AS start_s FROM window_data WHERE stream_id = ? AND part = ?) UNION ALL (SELECT MAX(start_s) FROM window_data WHERE stream_id = ? AND part = ?) UNION ALL
+ (SELECT MIN(start_s) FROM log_window WHERE stream_id = ? AND part = ?) UNION ALL (SELECT MAX(start_s) FROM log_window WHERE stream_id = ? AND part = ?)) w`,
+		p.Stream, p.Part, p.Stream, p.Part, p.Stream, p.Part, p.Stream, p.Part)
 	return out, err
 }
 
 // PartitionWindows implements windows.Source.
 func (s *Store) PartitionWindows(ctx context.Context, p windows.Partition, span windows.Span, f func(*metrics.Window)) error {
-	var w metrics.Window
-	var sketch sql.RawBytes
-	return s.each(ctx, func(rows *sql.Rows) error {
-		err := rows.Scan(&w.Start, &w.Service, &w.Level, &w.Lines, &w.Status[0], &w.Status[1], &w.Status[2], &w.Status[3], &w.Status[4],
-			&w.Count, &w.SumMS, &w.MaxMS, &sketch)
-		if w.Sketch = sketch; err == nil {
-			f(&w)
-		}
-		return err
-	}, `SELECT start_s, service, level, line_count, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, rt_count, rt_sum_ms, rt_max_ms, rt_sketch
-FROM log_window WHERE stream_id = ? AND part = ? AND start_s >= ? AND start_s < ?`, p.Stream, p.Part, span.From, span.To)
+	return s.eachWindow(ctx, inPartition, func(w *metrics.Window) error {
+		f(w)
+		return nil
+	}, p.Stream, p.Part, span.From, span.To)
 }
 
 // PartitionErrors implements windows.Source.
 func (s *Store) PartitionErrors(ctx context.Context, p windows.Partition, span windows.Span, f func(*windows.ErrorRow)) error {
-	var e windows.ErrorRow
-	return s.each(ctx, func(rows *sql.Rows) error {
-		err := rows.Scan(&e.Start, &e.Service, &e.Message, &e.Count)
-		if err == nil {
-			f(&e)
-		}
-		return err
-	}, `SELECT start_s, service, message, line_count FROM error_window WHERE stream_id = ? AND part = ? AND start_s >= ? AND start_s < ?`,
-		p.Stream, p.Part, span.From, span.To)
+	return s.eachError(ctx, inPartition, f, p.Stream, p.Part, span.From, span.To)
 }
 
 // each runs a query and calls f with each row.

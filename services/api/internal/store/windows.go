@@ -2,36 +2,97 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/logmill/logmill/services/api/internal/metrics"
+	"github.com/logmill/logmill/services/api/internal/windows"
+	"github.com/logmill/logmill/shared/counts"
 )
 
-const windowRows = `SELECT start_s, service, level, line_count, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, rt_count, rt_sum_ms, rt_max_ms, rt_sketch
-FROM log_window WHERE start_s >= ? AND start_s < ? AND (? = '' OR service = ?)`
+// What is known of a window is the sum of its value and of the rows that builds before migration 15 wrote of it. Processors turn rows into
+// values, so one statement reads both, at one moment.
+const (
+	windowsSQL = `SELECT start_s, TRUE, data, '', 0, line_count, 0, 0, 0, 0, 0, 0, 0e0, 0e0 FROM window_data WHERE {where} UNION ALL
+ SELECT start_s, FALSE, rt_sketch, service, level, line_count, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, rt_count, rt_sum_ms, rt_max_ms FROM log_window WHERE {where}`
+	errorsSQL = `SELECT start_s, TRUE, data, '', '', line_count FROM error_data WHERE {where} UNION ALL
+ SELECT start_s, FALSE, NULL, service, message, line_count FROM error_window WHERE {where}`
 
-// Windows calls f with each window row of [start, end), of one service or of all.
-func (s *Store) Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) (err error) {
-	rows, err := s.db.Blob.QueryContext(ctx, windowRows, start.Unix(), end.Unix(), service, service)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var w metrics.Window
-		if err := rows.Scan(&w.Start, &w.Service, &w.Level, &w.Lines, &w.Status[0], &w.Status[1], &w.Status[2], &w.Status[3], &w.Status[4],
-			&w.Count, &w.SumMS, &w.MaxMS, &w.Sketch); err != nil {
+	inRange     = `start_s >= ? AND start_s < ?`
+	inPartition = `stream_id = ? AND part = ? AND ` + inRange
+)
+
+// both puts a condition into both halves of a statement, whose arguments come twice.
+func both(statement, where string) string { return strings.ReplaceAll(statement, "{where}", where) }
+
+// eachWindow calls f with the rows of windows; each is f's until it returns.
+func (s *Store) eachWindow(ctx context.Context, where string, f func(*metrics.Window) error, args ...any) error {
+	var w metrics.Window
+	var value bool
+	var data sql.RawBytes
+	return s.each(ctx, func(rows *sql.Rows) error {
+		w = metrics.Window{}
+		if err := rows.Scan(&w.Start, &value, &data, &w.Service, &w.Level, &w.Lines, &w.Status[0], &w.Status[1], &w.Status[2], &w.Status[3], &w.Status[4],
+			&w.Times.Count, &w.Times.SumMS, &w.Times.MaxMS); err != nil {
 			return err
 		}
-		if err := f(w); err != nil {
-			return err
+		if !value {
+			w.Damaged = w.Times.ReadSketch(data) != nil
+			return f(&w)
 		}
-	}
-	return rows.Err()
+		return eachOf(w.Start, data, f)
+	}, both(windowsSQL, where), append(args, args...)...)
 }
 
-// WindowsFrom is since when window rows are whole; the zero time when none was ever deleted.
+// eachOf calls f with the rows of a value. One that cannot be read is a damaged row without lines.
+func eachOf(start int64, data []byte, f func(*metrics.Window) error) error {
+	w := metrics.Window{Start: start}
+	var failed error
+	err := counts.Each(data, func(r *counts.Row) {
+		w.Row = *r
+		failed = errors.Join(failed, f(&w))
+	})
+	if errors.Is(err, counts.ErrDamaged) {
+		return errors.Join(failed, f(&metrics.Window{Start: start, Damaged: true}))
+	}
+	return errors.Join(failed, err)
+}
+
+func (s *Store) eachError(ctx context.Context, where string, f func(*windows.ErrorRow), args ...any) error {
+	var e windows.ErrorRow
+	var value bool
+	var data sql.RawBytes
+	return s.each(ctx, func(rows *sql.Rows) error {
+		if err := rows.Scan(&e.Start, &value, &data, &e.Service, &e.Message, &e.Count); err != nil {
+			return err
+		}
+		if !value {
+			f(&e)
+			return nil
+		}
+		err := counts.EachText(data, func(t *counts.Text) {
+			f(&windows.ErrorRow{Start: e.Start, Service: t.Service, Message: t.Message, Count: int64(t.Lines)})
+		})
+		if errors.Is(err, counts.ErrDamaged) {
+			return nil // texts are examples: the counts that they belong to are in the windows
+		}
+		return err
+	}, both(errorsSQL, where), append(args, args...)...)
+}
+
+// Windows calls f with the window rows of [start, end), of one service or of all; each is f's until it returns.
+func (s *Store) Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error {
+	return s.eachWindow(ctx, inRange, func(w *metrics.Window) error {
+		if service != "" && w.Service != service && !w.Damaged {
+			return nil
+		}
+		return f(*w)
+	}, start.Unix(), end.Unix())
+}
+
+// WindowsFrom is since when windows are whole; the zero time when none was ever deleted.
 func (s *Store) WindowsFrom(ctx context.Context) (time.Time, error) {
 	var from int64
 	if err := s.db.Text.QueryRowContext(ctx, `SELECT COALESCE(MAX(windows_from_s), 0) FROM partition_progress`).Scan(&from); err != nil || from == 0 {
@@ -41,48 +102,10 @@ func (s *Store) WindowsFrom(ctx context.Context) (time.Time, error) {
 }
 
 // ErrorTexts adds the error texts of [start, end), of one service or of all, to t. The minutes at both ends count whole.
-func (s *Store) ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) (err error) {
-	rows, err := s.db.Text.QueryContext(ctx, `SELECT message, service, SUM(line_count) FROM error_window
-WHERE start_s >= ? AND start_s < ? AND (? = '' OR service = ?) GROUP BY service, text_hash, message`, start.Truncate(time.Minute).Unix(), end.Unix(), service, service)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var text, service string
-		var n int64
-		if err := rows.Scan(&text, &service, &n); err != nil {
-			return err
+func (s *Store) ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) error {
+	return s.eachError(ctx, inRange, func(e *windows.ErrorRow) {
+		if service == "" || e.Service == service {
+			t.Add(e.Service, e.Message, e.Count)
 		}
-		t.Add(service, text, n)
-	}
-	return rows.Err()
-}
-
-// Service is a service that logged in a range.
-type Service struct {
-	Name     string    `json:"name"`
-	Lines    int64     `json:"lines"`
-	Errors   int64     `json:"errors"`
-	LastSeen time.Time `json:"last_seen"` // to 10 s
-}
-
-// Services are the services of [start, end), by name, behind after.
-func (s *Store) Services(ctx context.Context, start, end time.Time, after string, limit int) (out []Service, err error) {
-	rows, err := s.db.Text.QueryContext(ctx, `SELECT service, SUM(line_count), SUM(IF(level >= 5, line_count, 0)), MAX(start_s) FROM log_window
-WHERE start_s >= ? AND start_s < ? AND service > ? GROUP BY service ORDER BY service LIMIT ?`, start.Unix(), end.Unix(), after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var v Service
-		var last int64
-		if err := rows.Scan(&v.Name, &v.Lines, &v.Errors, &last); err != nil {
-			return nil, err
-		}
-		v.LastSeen = time.Unix(last, 0).UTC()
-		out = append(out, v)
-	}
-	return out, rows.Err()
+	}, start.Truncate(time.Minute).Unix(), end.Unix())
 }

@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/logmill/logmill/services/api/internal/metrics"
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
@@ -45,15 +44,11 @@ func (traffic) PartitionWindows(_ context.Context, p Partition, s Span, f func(*
 }
 
 func row(rng *rand.Rand, at int64, service string, level logrec.Level) *metrics.Window {
-	w := &metrics.Window{Start: at, Service: service, Level: level, Lines: 10}
-	s, _ := ddsketch.LogCollapsingLowestDenseDDSketch(0.01, 2048)
+	w := &metrics.Window{Start: at, Row: counts.Row{Service: service, Level: level, Lines: 10}}
 	for range 3 {
-		ms := math.Exp(rng.NormFloat64() + 3)
-		_ = s.Add(ms)
-		w.Count, w.SumMS, w.MaxMS = w.Count+1, w.SumMS+ms, max(w.MaxMS, ms)
+		w.Times.Observe([]float64{math.Exp(rng.NormFloat64() + 3)})
 	}
 	w.Status[1] = 3
-	w.Sketch, _ = proto.Marshal(s.ToProto())
 	return w
 }
 

@@ -20,6 +20,7 @@ type chunk struct {
 // entry is a service's part.
 type entry struct {
 	service uint32 // of the table of names
+	last    uint32 // when its last window begins, s after the chunk
 	cell    metrics.Cell
 }
 
@@ -35,7 +36,7 @@ type text struct {
 	message string
 }
 
-// ErrorRow is a row of error_window.
+// ErrorRow is an error text of a service in a minute.
 type ErrorRow struct {
 	Start   int64 // s
 	Service string
@@ -84,9 +85,16 @@ func (b *builder) chunk(start int64) *chunk {
 	return c
 }
 
-// add takes in a row as a cell; damaged says that its sketch is.
-func (b *builder) add(w *metrics.Window, cell *metrics.Cell, damaged bool) {
-	c, service := b.chunk(w.Start), b.tables.name(w.Service)
+// add takes in a row, which is a cell.
+func (b *builder) add(w *metrics.Window, cell *metrics.Cell) {
+	c := b.chunk(w.Start)
+	if w.Damaged {
+		c.damaged++
+	}
+	if w.Lines == 0 {
+		return
+	}
+	service := b.tables.name(w.Service)
 	at, ok := b.places[place{c.start, service}]
 	if !ok {
 		at = len(c.services)
@@ -94,9 +102,7 @@ func (b *builder) add(w *metrics.Window, cell *metrics.Cell, damaged bool) {
 		c.services = append(c.services, entry{service: service})
 	}
 	c.services[at].cell.Add(cell)
-	if damaged {
-		c.damaged++
-	}
+	c.services[at].last = max(c.services[at].last, uint32(w.Start-c.start))
 }
 
 func (b *builder) addError(e *ErrorRow) {

@@ -1,4 +1,4 @@
-// Package windows keeps the rows of log_window and error_window in memory, summed up by the minute, as far back as its budget goes, so
+// Package windows keeps windows and error texts in memory, summed up by the minute, as far back as its budget goes, so
 // that figures of any range are a matter of milliseconds. It follows what processors write by the table window_change.
 package windows
 
@@ -33,10 +33,11 @@ type Span struct{ From, To int64 }
 // Source is where windows are stored. No two of its answers need to come from one moment.
 type Source interface {
 	WindowPositions(ctx context.Context) ([]Position, error)
-	// TouchedMinutes are the minutes, in order, with a row that was written after through.
+	// TouchedMinutes are the minutes, in order, with a window that was written after through.
 	TouchedMinutes(ctx context.Context, p Partition, through int64) ([]int64, error)
-	// WindowSpan is from the first row's minute to behind the last one's; empty without rows.
+	// WindowSpan is from the first window's minute to behind the last one's; empty without windows.
 	WindowSpan(ctx context.Context, p Partition) (Span, error)
+	// PartitionWindows calls f with the rows of windows; each is f's until it returns.
 	PartitionWindows(ctx context.Context, p Partition, s Span, f func(*metrics.Window)) error
 	PartitionErrors(ctx context.Context, p Partition, s Span, f func(*ErrorRow)) error
 }
@@ -315,10 +316,10 @@ func (r *Resident) read(ctx context.Context, old part, spans []Span, from, fine 
 	minutes, tens := newBuilder(minute, r.tables), newBuilder(second, r.tables)
 	for _, s := range spans {
 		err := r.source.PartitionWindows(ctx, old.Partition, s, func(w *metrics.Window) {
-			cell, err := w.Cell()
-			minutes.add(w, &cell, err != nil)
+			cell := w.Cell()
+			minutes.add(w, &cell)
 			if w.Start >= fine {
-				tens.add(w, &cell, err != nil)
+				tens.add(w, &cell)
 			}
 		})
 		if err != nil {

@@ -98,7 +98,7 @@ func (s *system) number(t *testing.T, query string) (n int) {
 func (s *system) allStored(t *testing.T) func() bool {
 	return func() bool {
 		return s.number(t, "SELECT COALESCE(SUM(row_count),0) FROM block WHERE retired_seq IS NULL") >= s.sent &&
-			s.number(t, "SELECT COALESCE(SUM(line_count),0) FROM log_window") >= s.sent
+			s.number(t, "SELECT COALESCE(SUM(line_count),0) FROM window_data") >= s.sent
 	}
 }
 
@@ -111,8 +111,8 @@ func (s *system) requireExact(t *testing.T) {
 	for m, n := range stored {
 		require.Equal(t, 1, n, m)
 	}
-	require.Equal(t, s.sent, s.number(t, "SELECT SUM(line_count) FROM log_window"))
-	require.Equal(t, s.sent, s.number(t, "SELECT SUM(line_count) FROM error_window"))
+	require.Equal(t, s.sent, s.number(t, "SELECT SUM(line_count) FROM window_data"))
+	require.Equal(t, s.sent, s.number(t, "SELECT SUM(line_count) FROM error_data"))
 	require.Equal(t, stored, s.enrichedMessages(t))
 }
 

@@ -110,13 +110,13 @@ func TestRetentionOfAnOrphan(t *testing.T) {
 	for id, days := range map[int]int{901: 8, 902: 1} {
 		s.exec(t, "INSERT INTO stream (id, cluster_id, topic, topic_id, partitions, created_at) VALUES (?, 'gone', 'logs.raw', ?, 6, NOW())", id, id)
 		s.exec(t, "INSERT INTO partition_progress (stream_id, part, epoch, next_offset, updated_at) VALUES (?, 0, 7, 5, UTC_TIMESTAMP(6) - INTERVAL ? DAY)", id, days)
-		s.exec(t, "INSERT INTO log_window (stream_id, part, start_s, service, level, line_count, byte_count, unevaluated, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx, rt_count, rt_sum_ms, rt_max_ms) VALUES (?, 0, 1000, 's', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)", id)
+		s.exec(t, "INSERT INTO window_data VALUES (?, 0, 1000, 0, 1, '')", id)
 		s.exec(t, "INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, day, created_at) VALUES (?, 0, 0, 4, -1, 1, 10, 0, 0, 0, 0, '[]', 0, 1, TO_DAYS(UTC_TIMESTAMP()) - TO_DAYS('1970-01-01') - 9, UTC_TIMESTAMP(6) - INTERVAL 9 DAY)", id)
 	}
 	s.tune = func(c *Config) { c.Retention, c.WindowsFor = 24*time.Hour, 24*time.Hour }
 	_, stop := s.start(t)
 	require.Eventually(t, func() bool {
-		return s.number(t, "SELECT COUNT(*) FROM block WHERE stream_id = 901 AND retired_seq = 1") == 1 && s.number(t, "SELECT COUNT(*) FROM log_window WHERE stream_id = 901") == 0
+		return s.number(t, "SELECT COUNT(*) FROM block WHERE stream_id = 901 AND retired_seq = 1") == 1 && s.number(t, "SELECT COUNT(*) FROM window_data WHERE stream_id = 901") == 0
 	}, 60*time.Second, 50*time.Millisecond)
 	s.exec(t, "UPDATE block SET retired_at = retired_at - INTERVAL 1 HOUR WHERE retired_seq IS NOT NULL")
 	require.Eventually(t, func() bool {
@@ -124,5 +124,5 @@ func TestRetentionOfAnOrphan(t *testing.T) {
 	}, 60*time.Second, 50*time.Millisecond)
 	stop()
 	require.Equal(t, 1, s.number(t, "SELECT COUNT(*) FROM block WHERE stream_id = 902 AND retired_seq IS NULL"))
-	require.Equal(t, 1, s.number(t, "SELECT COUNT(*) FROM log_window WHERE stream_id = 902"))
+	require.Equal(t, 1, s.number(t, "SELECT COUNT(*) FROM window_data WHERE stream_id = 902"))
 }

@@ -56,8 +56,12 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 		if _, err := tx.ExecContext(ctx, acquireSQL, stream, partition, owner); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, readProgressSQL, stream, partition).
+		err := tx.QueryRowContext(ctx, readProgressSQL, stream, partition).
 			Scan(&p.Epoch, &p.NextOffset, &p.Watermark, &p.WindowsThrough, &p.Producers, &p.PrevTo)
+		if err == nil {
+			p.OldWindows, err = hasOldWindows(ctx, tx, stream, partition)
+		}
+		return err
 	})
 	if err != nil {
 		return Progress{}, fmt.Errorf("acquiring partition %d: %w", partition, err)

@@ -75,12 +75,16 @@ func (k *Keeper) Retire(ctx context.Context, c Claim, blocks []compact.Block, be
 	return nil
 }
 
-const (
-	windowsFromSQL = `UPDATE partition_progress SET windows_from_s = GREATEST(windows_from_s, ?), updated_at = UTC_TIMESTAMP(6)
+const windowsFromSQL = `UPDATE partition_progress SET windows_from_s = GREATEST(windows_from_s, ?), updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ?` + claimFence
-	dropWindowsSQL = `DELETE FROM log_window WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`
-	dropErrorsSQL  = `DELETE FROM error_window WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`
-)
+
+// dropWindowsSQL deletes windows, and those that builds before migration 15 wrote.
+var dropWindowsSQL = []string{
+	`DELETE FROM window_data WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+	`DELETE FROM error_data WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+	`DELETE FROM log_window WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+	`DELETE FROM error_window WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+}
 
 // WindowsFrom says that windows which start before a moment (s) are kept no longer. ErrFenced = nothing was changed.
 func (k *Keeper) WindowsFrom(ctx context.Context, c Claim, from int64) error {
@@ -93,7 +97,7 @@ func (k *Keeper) WindowsFrom(ctx context.Context, c Claim, from int64) error {
 // DropWindows deletes a few rows of windows that start before a moment (s), which WindowsFrom was told of, and says how many. It needs no
 // fence: nobody relies on them any more.
 func (k *Keeper) DropWindows(ctx context.Context, c Claim, from int64, limit int) (n int64, err error) {
-	for _, q := range []string{dropWindowsSQL, dropErrorsSQL} {
+	for _, q := range dropWindowsSQL {
 		res, err := k.db.Text.ExecContext(ctx, q, c.Stream, c.Partition, from, limit)
 		if err != nil {
 			return n, fmt.Errorf("deleting windows of partition %d: %w", c.Partition, err)

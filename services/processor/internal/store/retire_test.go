@@ -12,7 +12,6 @@ import (
 
 	"github.com/logmill/logmill/migrations"
 	"github.com/logmill/logmill/services/processor/internal/retain"
-	"github.com/logmill/logmill/services/processor/internal/window"
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/testkit"
@@ -272,25 +271,26 @@ func TestWindowsGoInSmallBatches(t *testing.T) {
 	f := open(t)
 	k := NewKeeper(f.db)
 	p := f.acquire(t)
-	var rows []window.Row
-	var texts []window.ErrorRow
+	var starts []int64
 	for i := range int64(30) {
-		rows = append(rows, window.Row{Start: i * 10, Service: "s", Level: 5, Count: 1})
-		texts = append(texts, window.ErrorRow{Start: i * 10, Service: "s", Hash: 7, Message: "m", Count: 1})
+		starts = append(starts, i*10)
+		_, err := f.db.Text.Exec(oldWindow, f.stream, i*10, 1)
+		require.NoError(t, err)
 	}
-	p, err := f.SaveWindows(t.Context(), p, 1, rows, texts)
+	p, err := f.SaveWindows(t.Context(), p, 1, some(starts...))
 	require.NoError(t, err)
 	require.NoError(t, k.WindowsFrom(t.Context(), claimOf(p), 100))
-	for _, want := range []int64{16, 4, 0} {
+	for _, want := range []int64{24, 6, 0} {
 		n, err := k.DropWindows(t.Context(), claimOf(p), 100, 8)
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
 	require.NoError(t, k.WindowsFrom(t.Context(), claimOf(p), 50))
 	require.Equal(t, 100, f.count(t, "SELECT windows_from_s FROM partition_progress"), "it never goes back")
-	require.Equal(t, 20, f.count(t, "SELECT COUNT(*) FROM log_window WHERE start_s >= 100"))
-	require.Equal(t, 20, f.count(t, "SELECT COUNT(*) FROM log_window"))
-	require.Equal(t, 20, f.count(t, "SELECT COUNT(*) FROM error_window"))
+	for _, table := range []string{"window_data", "error_data", "log_window"} {
+		require.Equal(t, 20, f.count(t, "SELECT COUNT(*) FROM "+table+" WHERE start_s >= 100"))
+		require.Equal(t, 20, f.count(t, "SELECT COUNT(*) FROM "+table))
+	}
 	old := claimOf(p)
 	f.acquire(t)
 	require.ErrorIs(t, k.WindowsFrom(t.Context(), old, 200), ErrFenced)

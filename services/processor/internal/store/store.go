@@ -1,5 +1,5 @@
-// Package store keeps the processor's tables in MySQL: stream, partition_progress, block (with its filter and data), log_window,
-// error_window, request_key and dead_letter. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
+// Package store keeps the processor's tables in MySQL: stream, partition_progress, block (with its filter and data), window_data,
+// error_data, window_change, request_key and dead_letter. Each change of a partition is fenced by the owner's epoch and by the position that it started from.
 package store
 
 import (
@@ -34,6 +34,7 @@ type Progress struct {
 	WindowsThrough int64  // windows hold all below
 	PrevTo         int64  // to_offset of the newest block, -1 for none
 	Producers      []byte // memory of producers, as package dedup encodes it
+	OldWindows     bool   // there are windows as builds before migration 15 wrote them
 }
 
 // Commit is one step of a partition: a block (absent when Block.Data is nil) and the position and watermark after it.

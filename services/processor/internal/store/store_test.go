@@ -10,6 +10,8 @@ import (
 
 	"github.com/logmill/logmill/services/processor/internal/window"
 	"github.com/logmill/logmill/shared/block"
+	"github.com/logmill/logmill/shared/counts"
+	"github.com/logmill/logmill/shared/logrec"
 	"github.com/logmill/logmill/shared/mysqlx"
 	"github.com/logmill/logmill/shared/testkit"
 )
@@ -110,7 +112,7 @@ func TestFences(t *testing.T) {
 	ahead.Watermark = time.Now().Add(time.Hour).UnixNano()
 	_, err = f.Commit(t.Context(), after, ahead)
 	require.ErrorIs(t, err, ErrFenced, "a watermark ahead of MySQL's clock")
-	_, err = f.SaveWindows(t.Context(), old, 5, nil, nil)
+	_, err = f.SaveWindows(t.Context(), old, 5, window.Changes{})
 	require.ErrorIs(t, err, ErrFenced)
 	require.Equal(t, 1, f.count(t, "SELECT COUNT(*) FROM block"))
 }
@@ -150,34 +152,92 @@ func TestBlockFrom(t *testing.T) {
 	}
 }
 
+// some are windows of a service, one a start.
+func some(starts ...int64) (c window.Changes) {
+	for _, start := range starts {
+		c.Windows = append(c.Windows, window.Window{Start: start, Rows: []counts.Row{{Service: "ü", Level: 5, Lines: 1 + uint64(start), Status: [5]uint64{1, 2, 3, 4, 5},
+			Times: counts.Times{Count: 2, SumMS: 9.5, MaxMS: 9, Bins: []counts.Bin{{Index: 3, Count: 1}, {Index: 99, Count: 1}}}}}})
+		c.Errors = append(c.Errors, window.ErrorWindow{Start: start, Texts: []counts.Text{{Service: "ü", Message: "é #", Lines: 2}}})
+	}
+	return c
+}
+
 func TestWindowsRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	p := f.acquire(t)
-	var rows []window.Row
-	var texts []window.ErrorRow
+	require.False(t, p.OldWindows)
 	var starts []int64
 	for i := range int64(150) {
 		starts = append(starts, i*60)
-		rows = append(rows, window.Row{Start: i * 60, Service: "ü", Level: 5, Count: uint64(i), Status: [5]uint64{1, 2, 3, 4, 5}, RTCount: 1, RTSum: 0.5, RTMax: 0.5, Sketch: []byte{0, 0xff}})
-		texts = append(texts, window.ErrorRow{Start: i * 60, Service: "ü", Hash: ^uint64(i), Message: "é #", Count: 2})
 	}
-	p, err := f.SaveWindows(t.Context(), p, 10, rows, texts)
+	c := some(starts...)
+	p, err := f.SaveWindows(t.Context(), p, 10, c)
 	require.NoError(t, err)
-	rows[7].Count, texts[7].Count = 99, 98
-	p, err = f.SaveWindows(t.Context(), p, 11, rows[7:8], texts[7:8])
+	c.Windows[7].Rows = append(c.Windows[7].Rows, counts.Row{Service: "v", Level: 6, Lines: 3})
+	c.Errors[7].Texts[0].Lines = 98
+	p, err = f.SaveWindows(t.Context(), p, 11, window.Changes{Windows: c.Windows[7:8], Errors: c.Errors[7:8]})
 	require.NoError(t, err)
 	require.EqualValues(t, 11, f.acquire(t).WindowsThrough)
-	got, err := f.Windows(t.Context(), p, starts)
-	require.NoError(t, err)
-	require.ElementsMatch(t, rows, got)
-	gotTexts, err := f.Errors(t.Context(), p, starts)
-	require.NoError(t, err)
-	require.ElementsMatch(t, texts, gotTexts)
+	requireWindows(t, f, p, starts, c)
+	require.Equal(t, 4, f.count(t, "SELECT line_count FROM window_data WHERE start_s = 420")-420)
 	p.Partition = 3
-	got, err = f.Windows(t.Context(), p, starts)
+	requireWindows(t, f, p, starts, window.Changes{})
+}
+
+func requireWindows(t *testing.T, f fixture, p Progress, starts []int64, want window.Changes) {
+	t.Helper()
+	got, damaged, err := f.Windows(t.Context(), p, starts)
 	require.NoError(t, err)
-	require.Empty(t, got)
+	require.Zero(t, damaged)
+	require.ElementsMatch(t, want.Windows, got)
+	texts, damaged, err := f.Errors(t.Context(), p, starts)
+	require.NoError(t, err)
+	require.Zero(t, damaged)
+	require.ElementsMatch(t, want.Errors, texts)
+}
+
+// TestWindowsOfManyServices: what is too much for one value is in several, and is read as one.
+func TestWindowsOfManyServices(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	p := f.acquire(t)
+	var c window.Changes
+	rows, texts := make([]counts.Row, 2*counts.MaxRows+1), make([]counts.Text, counts.MaxTexts+1)
+	for i := range rows {
+		rows[i] = counts.Row{Service: fmt.Sprintf("%0200d", i), Level: 1, Lines: 1}
+	}
+	for i := range texts {
+		texts[i] = counts.Text{Service: "s", Message: fmt.Sprintf("%0240d", i), Lines: 1}
+	}
+	c.Windows, c.Errors = []window.Window{{Start: 10, Rows: rows}}, []window.ErrorWindow{{Start: 60, Texts: texts}}
+	p, err := f.SaveWindows(t.Context(), p, 1, c)
+	require.NoError(t, err)
+	require.Equal(t, 3, f.count(t, "SELECT COUNT(*) FROM window_data"))
+	require.Equal(t, 2, f.count(t, "SELECT COUNT(*) FROM error_data"))
+	s := window.NewSet()
+	found, _, err := f.Windows(t.Context(), p, []int64{10})
+	require.NoError(t, err)
+	s.Load([]int64{10}, found, nil, nil)
+	require.Equal(t, len(rows), s.Cells())
+}
+
+// TestDamagedWindows: a value that cannot be read is counted and left out; one of a newer build stops the partition, whose counts it has.
+func TestDamagedWindows(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	p, err := f.SaveWindows(t.Context(), f.acquire(t), 1, some(0, 60))
+	require.NoError(t, err)
+	_, err = f.db.Text.Exec("UPDATE window_data SET data = 'x' WHERE start_s = 60")
+	require.NoError(t, err)
+	found, damaged, err := f.Windows(t.Context(), p, []int64{0, 60})
+	require.NoError(t, err)
+	require.Equal(t, 1, damaged)
+	require.Contains(t, found, some(0).Windows[0])
+	_, err = f.db.Text.Exec("UPDATE error_data SET data = CONCAT(CHAR(9), SUBSTR(data, 2))")
+	require.NoError(t, err)
+	_, _, err = f.Errors(t.Context(), p, []int64{0, 60})
+	require.ErrorIs(t, err, counts.ErrVersion)
 }
 
 // TestWindowChanges: which minutes were written stands beside the windows, with the offset of the last transaction that wrote some of them.
@@ -185,10 +245,10 @@ func TestWindowChanges(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	p := f.acquire(t)
-	p, err := f.SaveWindows(t.Context(), p, 10, []window.Row{{Start: 120, Service: "a"}, {Start: 170, Service: "a"}, {Start: -10, Service: "a"}}, []window.ErrorRow{{Start: 240, Service: "a"}})
+	p, err := f.SaveWindows(t.Context(), p, 10, window.Changes{Windows: some(-10, 120, 170).Windows, Errors: some(240).Errors})
 	require.NoError(t, err)
 	require.Equal(t, map[int64]int64{-60: 10, 120: 10, 240: 10}, f.changes(t))
-	p, err = f.SaveWindows(t.Context(), p, 12, []window.Row{{Start: 130, Service: "a"}}, nil)
+	p, err = f.SaveWindows(t.Context(), p, 12, window.Changes{Windows: some(130).Windows})
 	require.NoError(t, err)
 	require.Equal(t, map[int64]int64{-60: 10, 120: 12, 240: 10}, f.changes(t))
 	n, err := f.DropWindowChanges(t.Context(), p, 10)
@@ -242,29 +302,30 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkWindows writes as many rows as a busy partition changes in ten seconds.
+// BenchmarkWindows writes what a busy partition changes: two windows of 34 services, and a minute of 1,500 error texts.
 func BenchmarkWindows(b *testing.B) {
 	f := open(b)
 	p := f.acquire(b)
-	var rows []window.Row
-	var texts []window.ErrorRow
-	for i := range 200 {
-		rows = append(rows, window.Row{Start: 10, Service: fmt.Sprint("service-", i), Level: 4, Count: 1, RTCount: 1, RTSum: 0.5, RTMax: 0.5, Sketch: make([]byte, 60)})
-	}
-	for i := range uint64(1500) {
-		texts = append(texts, window.ErrorRow{Start: 60, Service: fmt.Sprint("service-", i%30), Hash: i * 0x9e3779b97f4a7c15, Message: "connection from # closed by peer with code #", Count: 2})
-	}
-	for through := int64(1); b.Loop(); through++ {
-		for i := range rows {
-			rows[i].Count++
+	var c window.Changes
+	var texts []counts.Text
+	for start := range int64(2) {
+		var rows []counts.Row
+		for i := range 100 {
+			rows = append(rows, counts.Row{Service: fmt.Sprintf("service-%d", i/3), Level: 3 + logrec.Level(i%3), Lines: 1, Times: counts.Times{Count: 2, SumMS: 1.5, MaxMS: 1, Bins: []counts.Bin{{Index: -30, Count: 1}, {Index: 1, Count: 1}}}})
 		}
+		c.Windows = append(c.Windows, window.Window{Start: 10 * start, Rows: rows})
+	}
+	for i := range 1500 {
+		texts = append(texts, counts.Text{Service: fmt.Sprint("service-", i/50), Message: fmt.Sprintf("connection %c from # closed by peer with code #", 'a'+i%50), Lines: 2})
+	}
+	c.Errors = []window.ErrorWindow{{Start: 60, Texts: texts}}
+	for through := int64(1); b.Loop(); through++ {
 		for i := range texts {
-			texts[i].Count++
+			texts[i].Lines++
 		}
 		var err error
-		if p, err = f.SaveWindows(b.Context(), p, through, rows, texts); err != nil {
+		if p, err = f.SaveWindows(b.Context(), p, through, c); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*(len(rows)+len(texts))), "µs/row")
 }

@@ -3,81 +3,96 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/logmill/logmill/services/processor/internal/window"
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/mysqlx"
 )
 
 const (
 	// As many starts are loaded with one statement; shorter lists repeat their last start.
 	startsAtOnce = 32
-	// As many rows are written with one statement: longer ones gain nothing and hold more memory.
-	rowsAtOnce = 64
+	// As many rows, and about as many bytes of values, are written with one statement: longer ones gain nothing and hold more memory.
+	rowsAtOnce  = 64
+	bytesAtOnce = 512 << 10
 )
 
 var (
-	loadWindowsSQL = `SELECT start_s, service, level, line_count, byte_count, unevaluated, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx,
- rt_count, rt_sum_ms, rt_max_ms, rt_sketch FROM log_window WHERE stream_id = ? AND part = ? AND start_s IN (?` + strings.Repeat(",?", startsAtOnce-1) + `)`
+	someStarts = `WHERE stream_id = ? AND part = ? AND start_s IN (?` + strings.Repeat(",?", startsAtOnce-1) + `)`
 
-	loadErrorsSQL = `SELECT start_s, service, text_hash, message, line_count FROM error_window
-WHERE stream_id = ? AND part = ? AND start_s IN (?` + strings.Repeat(",?", startsAtOnce-1) + `)`
+	loadWindowsSQL = `SELECT start_s, data FROM window_data ` + someStarts
+	loadErrorsSQL  = `SELECT start_s, data FROM error_data ` + someStarts
 )
 
-// Windows reads the log windows that begin at starts (s).
-func (s *Store) Windows(ctx context.Context, p Progress, starts []int64) ([]window.Row, error) {
-	var rows []window.Row
-	err := s.byStart(ctx, loadWindowsSQL, p, starts, func(r *sql.Rows) error {
-		var w window.Row
-		if err := r.Scan(&w.Start, &w.Service, &w.Level, &w.Count, &w.Bytes, &w.Unevaluated, &w.Status[0], &w.Status[1], &w.Status[2],
-			&w.Status[3], &w.Status[4], &w.RTCount, &w.RTSum, &w.RTMax, &w.Sketch); err != nil {
+// Windows reads what is known of the windows that begin at starts (s), in any number of parts. damaged counts values that cannot be read and
+// are left out; one of a newer build is an error.
+func (s *Store) Windows(ctx context.Context, p Progress, starts []int64) (out []window.Window, damaged int, err error) {
+	err = s.byStart(ctx, loadWindowsSQL, p, starts, func(r *sql.Rows) error {
+		var w window.Window
+		var data sql.RawBytes
+		if err := r.Scan(&w.Start, &data); err != nil {
 			return err
 		}
-		rows = append(rows, w)
-		return nil
+		err := counts.Each(data, func(row *counts.Row) { w.Rows = append(w.Rows, row.Clone()) })
+		out = append(out, w)
+		return unlessDamaged(err, &damaged)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("loading windows of partition %d: %w", p.Partition, err)
+	if err == nil && p.OldWindows {
+		var bad int
+		out, bad, err = s.oldWindows(ctx, p, starts, out)
+		damaged += bad
 	}
-	return rows, nil
+	if err != nil {
+		return nil, 0, fmt.Errorf("loading windows of partition %d: %w", p.Partition, err)
+	}
+	return out, damaged, nil
 }
 
-// Errors reads the error windows that begin at starts (s).
-func (s *Store) Errors(ctx context.Context, p Progress, starts []int64) ([]window.ErrorRow, error) {
-	var rows []window.ErrorRow
-	err := s.byStart(ctx, loadErrorsSQL, p, starts, func(r *sql.Rows) error {
-		var w window.ErrorRow
-		if err := r.Scan(&w.Start, &w.Service, &w.Hash, &w.Message, &w.Count); err != nil {
+// Errors reads what is known of the error windows that begin at starts (s), as Windows does.
+func (s *Store) Errors(ctx context.Context, p Progress, starts []int64) (out []window.ErrorWindow, damaged int, err error) {
+	err = s.byStart(ctx, loadErrorsSQL, p, starts, func(r *sql.Rows) error {
+		var w window.ErrorWindow
+		var data sql.RawBytes
+		if err := r.Scan(&w.Start, &data); err != nil {
 			return err
 		}
-		rows = append(rows, w)
-		return nil
+		err := counts.EachText(data, func(t *counts.Text) { w.Texts = append(w.Texts, *t) })
+		out = append(out, w)
+		return unlessDamaged(err, &damaged)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("loading error windows of partition %d: %w", p.Partition, err)
+	if err == nil && p.OldWindows {
+		out, err = s.oldErrors(ctx, p, starts, out)
 	}
-	return rows, nil
+	if err != nil {
+		return nil, 0, fmt.Errorf("loading error windows of partition %d: %w", p.Partition, err)
+	}
+	return out, damaged, nil
+}
+
+// unlessDamaged counts damage instead of stopping at it: a value that nobody can read must not hold up what comes after it.
+func unlessDamaged(err error, damaged *int) error {
+	if errors.Is(err, counts.ErrDamaged) {
+		*damaged++
+		return nil
+	}
+	return err
 }
 
 func (s *Store) byStart(ctx context.Context, query string, p Progress, starts []int64, scan func(*sql.Rows) error) error {
-	for len(starts) > 0 {
-		n := min(len(starts), startsAtOnce)
-		if err := s.startsOnce(ctx, query, p, starts[:n], scan); err != nil {
+	for some := range slices.Chunk(starts, startsAtOnce) {
+		if err := s.startsOnce(ctx, query, p, some, scan); err != nil {
 			return err
 		}
-		starts = starts[n:]
 	}
 	return nil
 }
 
 func (s *Store) startsOnce(ctx context.Context, query string, p Progress, starts []int64, scan func(*sql.Rows) error) error {
-	args := []any{p.Stream, p.Partition}
-	for i := range startsAtOnce {
-		args = append(args, starts[min(i, len(starts)-1)])
-	}
-	rows, err := s.text.QueryContext(ctx, query, args...)
+	rows, err := s.text.QueryContext(ctx, query, startArgs(p, starts)...)
 	if err != nil {
 		return err
 	}
@@ -90,40 +105,49 @@ func (s *Store) startsOnce(ctx context.Context, query string, p Progress, starts
 	return rows.Err()
 }
 
+// startArgs are the arguments of someStarts.
+func startArgs(p Progress, starts []int64) []any {
+	args := []any{p.Stream, p.Partition}
+	for i := range startsAtOnce {
+		args = append(args, starts[min(i, len(starts)-1)])
+	}
+	return args
+}
+
 const (
 	moveWindowsSQL = `UPDATE partition_progress SET windows_through = ?, updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ? AND epoch = ? AND windows_through = ?`
 
-	upsertWindowSQL = `INSERT INTO log_window (stream_id, part, start_s, service, level, line_count, byte_count, unevaluated, status_1xx, status_2xx,
- status_3xx, status_4xx, status_5xx, rt_count, rt_sum_ms, rt_max_ms, rt_sketch) VALUES `
-	upsertWindowRow = `(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
-	upsertWindowEnd = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count), byte_count=VALUES(byte_count), unevaluated=VALUES(unevaluated),
- status_1xx=VALUES(status_1xx), status_2xx=VALUES(status_2xx), status_3xx=VALUES(status_3xx), status_4xx=VALUES(status_4xx),
- status_5xx=VALUES(status_5xx), rt_count=VALUES(rt_count), rt_sum_ms=VALUES(rt_sum_ms), rt_max_ms=VALUES(rt_max_ms), rt_sketch=VALUES(rt_sketch)`
-
-	upsertErrorSQL = `INSERT INTO error_window (stream_id, part, start_s, service, text_hash, message, line_count) VALUES `
-	upsertErrorRow = `(?,?,?,?,?,?,?)`
-	upsertErrorEnd = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count)`
+	upsertWindowSQL = `INSERT INTO window_data (stream_id, part, start_s, piece, line_count, data) VALUES `
+	upsertErrorSQL  = `INSERT INTO error_data (stream_id, part, start_s, piece, line_count, data) VALUES `
+	upsertValueRow  = `(?,?,?,?,?,?)`
+	upsertValueEnd  = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count), data=VALUES(data)`
 
 	upsertChangeSQL = `INSERT INTO window_change (stream_id, part, start_s, through, written_at) VALUES `
 	upsertChangeRow = `(?,?,?,?,UTC_TIMESTAMP(6))`
 	upsertChangeEnd = ` ON DUPLICATE KEY UPDATE through=VALUES(through), written_at=VALUES(written_at)`
 )
 
-// SaveWindows writes rows, which hold all records below through, and moves windows_through there, in one transaction.
+// SaveWindows writes windows, which hold all records below through, and moves windows_through there, in one transaction.
 // ErrFenced = nothing was changed. After any other error it is unknown whether it was.
-func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, rows []window.Row, errors []window.ErrorRow) (Progress, error) {
+func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, c window.Changes) (Progress, error) {
+	windows, errors := windowValues(c.Windows), errorValues(c.Errors)
 	err := mysqlx.WithTx(ctx, s.text, func(tx *sql.Tx) error {
 		if err := moveWindows(ctx, tx, p, through); err != nil {
 			return err
 		}
-		if err := upsertWindows(ctx, tx, p, rows); err != nil {
+		if err := upsertValues(ctx, tx, p, upsertWindowSQL, windows); err != nil {
 			return err
 		}
-		if err := upsertErrors(ctx, tx, p, errors); err != nil {
+		if err := upsertValues(ctx, tx, p, upsertErrorSQL, errors); err != nil {
 			return err
 		}
-		return upsertChanges(ctx, tx, p, through, minutesOf(rows, errors))
+		if p.OldWindows {
+			if err := dropOld(ctx, tx, p, windows, errors); err != nil {
+				return err
+			}
+		}
+		return upsertChanges(ctx, tx, p, through, minutesOf(c))
 	})
 	if err != nil {
 		return p, fmt.Errorf("saving windows of partition %d: %w", p.Partition, err)
@@ -137,27 +161,63 @@ func moveWindows(ctx context.Context, tx *sql.Tx, p Progress, through int64) err
 	return err
 }
 
-func upsertWindows(ctx context.Context, tx *sql.Tx, p Progress, rows []window.Row) error {
-	return upsert(ctx, tx, rows, upsertWindowSQL, upsertWindowRow, upsertWindowEnd, func(args []any, w window.Row) []any {
-		return append(args, p.Stream, p.Partition, w.Start, w.Service, uint8(w.Level), w.Count, w.Bytes, w.Unevaluated, w.Status[0], w.Status[1],
-			w.Status[2], w.Status[3], w.Status[4], w.RTCount, w.RTSum, w.RTMax, w.Sketch)
-	})
+// value is a row of window_data or error_data.
+type value struct {
+	start int64
+	piece int
+	lines uint64
+	data  []byte
 }
 
-func upsertErrors(ctx context.Context, tx *sql.Tx, p Progress, rows []window.ErrorRow) error {
-	return upsert(ctx, tx, rows, upsertErrorSQL, upsertErrorRow, upsertErrorEnd, func(args []any, w window.ErrorRow) []any {
-		return append(args, p.Stream, p.Partition, w.Start, w.Service, w.Hash, w.Message, w.Count)
-	})
-}
-
-// minutesOf are the minutes of rows, each once, in order.
-func minutesOf(rows []window.Row, errors []window.ErrorRow) []int64 {
-	var out []int64
-	for i := range rows {
-		out = append(out, minuteOf(rows[i].Start))
+// windowValues are the rows of windows. A window never has fewer pieces than before: its services only get more.
+func windowValues(windows []window.Window) (out []value) {
+	for _, w := range windows {
+		piece := 0
+		for rows := range slices.Chunk(w.Rows, counts.MaxRows) {
+			out = append(out, value{w.Start, piece, counts.Lines(rows), counts.Encode(rows)})
+			piece++
+		}
 	}
-	for i := range errors {
-		out = append(out, minuteOf(errors[i].Start))
+	return out
+}
+
+func errorValues(windows []window.ErrorWindow) (out []value) {
+	for _, w := range windows {
+		piece := 0
+		for texts := range slices.Chunk(w.Texts, counts.MaxTexts) {
+			out = append(out, value{w.Start, piece, counts.TextLines(texts), counts.EncodeTexts(texts)})
+			piece++
+		}
+	}
+	return out
+}
+
+func upsertValues(ctx context.Context, tx *sql.Tx, p Progress, head string, values []value) error {
+	for len(values) > 0 {
+		n, bytes := 1, len(values[0].data)
+		for n < len(values) && n < rowsAtOnce && bytes < bytesAtOnce {
+			bytes += len(values[n].data)
+			n++
+		}
+		err := upsert(ctx, tx, values[:n], head, upsertValueRow, upsertValueEnd, func(args []any, v value) []any {
+			return append(args, p.Stream, p.Partition, v.start, v.piece, v.lines, v.data)
+		})
+		if err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+// minutesOf are the minutes of changes, each once, in order.
+func minutesOf(c window.Changes) []int64 {
+	var out []int64
+	for i := range c.Windows {
+		out = append(out, minuteOf(c.Windows[i].Start))
+	}
+	for i := range c.Errors {
+		out = append(out, minuteOf(c.Errors[i].Start))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -188,16 +248,14 @@ func (s *Store) DropWindowChanges(ctx context.Context, p Progress, limit int) (i
 // upsert writes rows in statements of rowsAtOnce.
 func upsert[R any](ctx context.Context, tx *sql.Tx, rows []R, head, row, end string, add func([]any, R) []any) error {
 	var args []any
-	for len(rows) > 0 {
-		n := min(len(rows), rowsAtOnce)
+	for some := range slices.Chunk(rows, rowsAtOnce) {
 		args = args[:0]
-		for _, r := range rows[:n] {
+		for _, r := range some {
 			args = add(args, r)
 		}
-		if _, err := tx.ExecContext(ctx, head+row+strings.Repeat(","+row, n-1)+end, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, head+row+strings.Repeat(","+row, len(some)-1)+end, args...); err != nil {
 			return err
 		}
-		rows = rows[n:]
 	}
 	return nil
 }

@@ -5,11 +5,7 @@ const (
 	Seconds      = 10 // length of a log window
 	ErrorSeconds = 60 // length of an error window
 
-	// RelativeAccuracy and maxBins are the sketch's: percentiles within 1 %, at most 2048 bins (the lowest collapse first).
-	RelativeAccuracy = 0.01
-	maxBins          = 2048
-
-	// Response times wait as they are, in order to be added to the sketch together; past this many they are added at once.
+	// Response times wait as they are, in order to be put into bins together; past this many they are at once.
 	maxSamples = 1024
 
 	// MaxCells asks for a flush before its time: an import that touches every window of a year must not fill the memory.
@@ -22,7 +18,7 @@ const (
 	// maxTexts distinct masked error texts a minute and service; the rest is counted as OtherText.
 	maxTexts = 50
 
-	// maxText is the length of a masked text, in bytes, well inside error_window.message; maxMasked is how much of a message is looked at.
+	// maxText is the length of a masked text, in bytes; maxMasked is how much of a message is looked at.
 	maxText   = 240
 	maxMasked = 600
 )

@@ -87,12 +87,3 @@ func trim(b []byte) []byte {
 
 func digit(c byte) bool { return c-'0' <= 9 }
 func alnum(c byte) bool { return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' }
-
-// textHash is FNV-1a, 64 bits: error_window's key, so it must never change.
-func textHash(b []byte) uint64 {
-	h := uint64(14695981039346656037)
-	for _, c := range b {
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	return h
-}

@@ -1,5 +1,5 @@
 // Package window counts records into windows: 10 s by service and level, and a minute's top error texts by service. It is a pure fold;
-// the rows that it makes are absolute values, so that writing them twice is harmless.
+// the windows that it makes are whole, so that writing them twice is harmless.
 package window
 
 import (
@@ -7,25 +7,35 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
 const nsPerSecond = 1_000_000_000
 
-// ErrorRow is one row of error_window.
-type ErrorRow struct {
-	Start   int64 // s since the epoch, a multiple of ErrorSeconds
-	Service string
-	Hash    uint64 // of Message
-	Message string // masked
-	Count   uint64
+// Window is a window, or a part of what MySQL has of it.
+type Window struct {
+	Start int64        // s since the epoch, a multiple of Seconds
+	Rows  []counts.Row // by service and level
 }
 
-// Set holds a partition's windows that are being counted. A window that the set has not seen before may have rows in MySQL:
-// Missing names those, and Load adds what they hold, before Changed may be asked. Not safe for concurrent use.
+// ErrorWindow has the masked error texts of a minute, or a part of them.
+type ErrorWindow struct {
+	Start int64         // s since the epoch, a multiple of ErrorSeconds
+	Texts []counts.Text // by service and text
+}
+
+// Changes are windows to write, whole, by start.
+type Changes struct {
+	Windows []Window
+	Errors  []ErrorWindow
+}
+
+// Set holds a partition's windows that are being counted. A window that the set has not seen before may be in MySQL:
+// Missing names those, and Load adds what is there, before Changed may be asked. Not safe for concurrent use.
 type Set struct {
 	windows map[int64]*slot[levels]
-	errors  map[int64]*slot[*texts]
+	errors  map[int64]*slot[texts]
 	cells   int
 	scratch []byte
 }
@@ -33,7 +43,7 @@ type Set struct {
 // slot is everything of one window start.
 type slot[T any] struct {
 	services map[string]T
-	loaded   bool // MySQL's rows are in it
+	loaded   bool // what MySQL has is in it
 	dirty    bool
 	idle     int // writes since it last changed
 }
@@ -43,7 +53,7 @@ type levels = *[logrec.LevelFatal + 1]*cell
 
 // NewSet makes an empty set.
 func NewSet() *Set {
-	return &Set{windows: map[int64]*slot[levels]{}, errors: map[int64]*slot[*texts]{}}
+	return &Set{windows: map[int64]*slot[levels]{}, errors: map[int64]*slot[texts]{}}
 }
 
 // Cells counts what the set holds; past MaxCells it is time to write.
@@ -67,7 +77,7 @@ func (s *Set) Fold(recs []logrec.Record) {
 		if cells == nil || rec.Service != service {
 			service, cells = rec.Service, s.service(current, rec.Service)
 		}
-		s.cell(cells, start, rec.Service, rec.Level).add(rec)
+		s.cell(cells, rec.Level).add(rec)
 		if rec.Level >= logrec.LevelError {
 			s.foldError(rec)
 		}
@@ -92,24 +102,24 @@ func (s *Set) service(w *slot[levels], name string) levels {
 	return c
 }
 
-func (s *Set) cell(cells levels, start int64, service string, level logrec.Level) *cell {
+func (s *Set) cell(cells levels, level logrec.Level) *cell {
 	level = min(level, logrec.LevelFatal)
 	c := cells[level]
 	if c == nil {
-		c = &cell{row: Row{Start: start, Service: strings.Clone(service), Level: level}}
+		c = &cell{row: counts.Row{Level: level}}
 		cells[level] = c
 		s.cells++
 	}
 	return c
 }
 
-// Missing names the windows and error windows (starts, s) that have changed and whose rows in MySQL are not loaded.
+// Missing names the windows and error windows (starts, s) that have changed and of which what MySQL has is not loaded.
 func (s *Set) Missing() (windows, errors []int64) { return missing(s.windows), missing(s.errors) }
 
 func missing[T any](slots map[int64]*slot[T]) []int64 {
 	var starts []int64
 	for start, w := range slots {
-		if w.dirty && !w.loaded {
+		if w.dirty && !w.loaded && !forgetful {
 			starts = append(starts, start)
 		}
 	}
@@ -117,80 +127,67 @@ func missing[T any](slots map[int64]*slot[T]) []int64 {
 	return starts
 }
 
-// Load adds the rows that MySQL has for the given starts, which Missing named. Starts without rows are new windows. damaged counts
-// sketches that could not be read: those windows keep their counts and start their percentiles anew.
-func (s *Set) Load(windows []int64, rows []Row, errors []int64, texts []ErrorRow) (damaged int) {
-	for _, r := range rows {
-		cells := s.service(s.window(r.Start), r.Service)
-		if err := s.cell(cells, r.Start, r.Service, r.Level).merge(r); err != nil {
-			damaged++
+// Load adds what MySQL has of the windows and error windows that Missing named (starts and errorStarts). Those of which it has nothing are new.
+func (s *Set) Load(starts []int64, found []Window, errorStarts []int64, texts []ErrorWindow) {
+	for _, w := range found {
+		for i := range w.Rows {
+			r := &w.Rows[i]
+			s.cell(s.service(s.window(w.Start), r.Service), r.Level).row.Add(r)
 		}
 	}
-	for _, e := range texts {
-		s.mergeError(e)
+	for _, w := range texts {
+		for i := range w.Texts {
+			s.mergeError(w.Start, &w.Texts[i])
+		}
 	}
-	for _, start := range windows {
+	for _, start := range starts {
 		s.window(start).loaded = true
 	}
-	for _, start := range errors {
+	for _, start := range errorStarts {
 		s.errorWindow(start).loaded = true
 	}
-	return damaged
 }
 
-// Changed is what has to be written: the rows that changed since Written, sorted by key. All that Missing names must be loaded.
-func (s *Set) Changed() (rows []Row, errors []ErrorRow, err error) {
+// Changed is what has to be written: the windows that changed since Written. All that Missing names must be loaded.
+func (s *Set) Changed() (c Changes) {
 	for _, start := range slices.Sorted(maps.Keys(s.windows)) {
-		w := s.windows[start]
-		if !w.dirty {
-			continue
-		}
-		if rows, err = changedCells(rows, w); err != nil {
-			return nil, nil, err
+		if w := s.windows[start]; w.dirty {
+			c.Windows = append(c.Windows, Window{start, rowsOf(w)})
 		}
 	}
 	for _, start := range slices.Sorted(maps.Keys(s.errors)) {
 		if w := s.errors[start]; w.dirty {
-			errors = changedTexts(errors, start, w)
+			c.Errors = append(c.Errors, ErrorWindow{start, allTexts(w)})
 		}
 	}
-	return rows, errors, nil
+	return c
 }
 
-func changedCells(rows []Row, w *slot[levels]) ([]Row, error) {
+func rowsOf(w *slot[levels]) (rows []counts.Row) {
 	for _, name := range slices.Sorted(maps.Keys(w.services)) {
 		for _, c := range w.services[name] {
-			if c == nil || !c.dirty {
-				continue
+			if c != nil {
+				row := c.final()
+				row.Service = name
+				rows = append(rows, row)
 			}
-			r, err := c.final()
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, r)
 		}
 	}
-	return rows, nil
+	return rows
 }
 
 // Written says that all of Changed is in MySQL. Windows that have not changed for a while are forgotten.
 func (s *Set) Written() {
 	crowded := s.cells > MaxCells
 	for start, w := range s.windows {
-		for _, cells := range w.services {
-			cleanCells(cells)
-		}
 		if w.age() || crowded {
 			s.cells -= cellsIn(w)
 			delete(s.windows, start)
 		}
 	}
 	for start, w := range s.errors {
-		for _, t := range w.services {
-			t.clean()
-		}
 		if w.age() || crowded {
-			s.cells -= textsIn(w)
+			s.cells -= countTexts(w)
 			delete(s.errors, start)
 		}
 	}
@@ -205,14 +202,6 @@ func (w *slot[T]) age() bool {
 	}
 	w.idle++
 	return w.idle > keepWrites
-}
-
-func cleanCells(cells levels) {
-	for _, c := range cells {
-		if c != nil {
-			c.dirty = false
-		}
-	}
 }
 
 func cellsIn(w *slot[levels]) (n int) {

@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/logmill/logmill/shared/counts"
 	"github.com/logmill/logmill/shared/logrec"
 )
 
@@ -39,15 +41,15 @@ type naiveKey struct {
 }
 
 // naive counts one record at a time, by the definition.
-func naive(recs []logrec.Record) map[naiveKey]*Row {
-	rows := map[naiveKey]*Row{}
+func naive(recs []logrec.Record) map[naiveKey]*counts.Row {
+	rows := map[naiveKey]*counts.Row{}
 	for _, rec := range recs {
 		k := naiveKey{rec.Timestamp / nsPerSecond / 10 * 10, rec.Service, rec.Level}
 		if rows[k] == nil {
-			rows[k] = &Row{Start: k.start, Service: k.service, Level: k.level}
+			rows[k] = &counts.Row{Service: k.service, Level: k.level}
 		}
 		w := rows[k]
-		w.Count++
+		w.Lines++
 		w.Bytes += uint64(len(rec.Message))
 		if rec.EvalTime == 0 {
 			w.Unevaluated++
@@ -56,49 +58,45 @@ func naive(recs []logrec.Record) map[naiveKey]*Row {
 			w.Status[c/100-1]++
 		}
 		if rec.HasResponseTime {
-			w.RTCount++
-			w.RTSum += rec.ResponseTimeMS
-			w.RTMax = max(w.RTMax, rec.ResponseTimeMS)
+			w.Times.Count++
+			w.Times.SumMS += rec.ResponseTimeMS
+			w.Times.MaxMS = max(w.Times.MaxMS, rec.ResponseTimeMS)
 		}
 	}
 	return rows
 }
 
-func requireNaive(t *testing.T, recs []logrec.Record, rows []Row) {
+func requireNaive(t *testing.T, recs []logrec.Record, windows []Window) {
 	t.Helper()
-	want := naive(recs)
-	require.Len(t, rows, len(want))
-	for _, r := range rows {
-		w := want[naiveKey{r.Start, r.Service, r.Level}]
-		require.NotNil(t, w)
-		require.InEpsilon(t, 1+w.RTSum, 1+r.RTSum, 1e-12)
-		r.RTSum, w.RTSum = 0, 0
-		requirePercentiles(t, recs, r)
-		r.Sketch = nil
-		require.Equal(t, *w, r)
+	want, seen := naive(recs), 0
+	for _, w := range windows {
+		for _, r := range w.Rows {
+			n := want[naiveKey{w.Start, r.Service, r.Level}]
+			require.NotNil(t, n)
+			requirePercentiles(t, recs, w.Start, &r)
+			require.InEpsilon(t, 1+n.Times.SumMS, 1+r.Times.SumMS, 1e-12)
+			r.Times.SumMS, r.Times.Bins, n.Times.SumMS = 0, nil, 0
+			require.Equal(t, *n, r)
+			seen++
+		}
 	}
+	require.Len(t, want, seen)
 }
 
-func requirePercentiles(t *testing.T, recs []logrec.Record, r Row) {
+func requirePercentiles(t *testing.T, recs []logrec.Record, start int64, r *counts.Row) {
 	t.Helper()
 	var times []float64
 	for _, rec := range recs {
-		if rec.HasResponseTime && rec.Service == r.Service && rec.Level == r.Level && startOf(rec.Timestamp, Seconds) == r.Start {
+		if rec.HasResponseTime && rec.Service == r.Service && rec.Level == r.Level && startOf(rec.Timestamp, Seconds) == start {
 			times = append(times, rec.ResponseTimeMS)
 		}
 	}
 	if len(times) == 0 {
-		require.Nil(t, r.Sketch)
+		require.Empty(t, r.Times.Bins)
 		return
 	}
 	slices.Sort(times)
-	s, err := DecodeSketch(r.Sketch)
-	require.NoError(t, err)
-	require.InDelta(t, len(times), s.GetCount(), 1e-9)
-	got, err := s.GetValueAtQuantile(0.95)
-	require.NoError(t, err)
-	want := times[int(0.95*float64(len(times)-1))]
-	require.InEpsilon(t, want, got, 2*RelativeAccuracy)
+	require.InEpsilon(t, times[int(0.95*float64(len(times)-1))], r.Times.Quantile(0.95), 2*counts.Accuracy)
 }
 
 func TestFoldAgainstNaive(t *testing.T) {
@@ -108,51 +106,46 @@ func TestFoldAgainstNaive(t *testing.T) {
 	for chunk := range slices.Chunk(recs, 997) {
 		s.Fold(chunk)
 	}
-	rows, _, err := s.Changed()
-	require.NoError(t, err)
-	requireNaive(t, recs, rows)
+	requireNaive(t, recs, s.Changed().Windows)
 }
 
 // table is MySQL, as far as a Set can tell.
 type table struct {
-	rows   map[naiveKey]Row
-	errors map[string]ErrorRow
+	windows map[int64]Window
+	errors  map[int64]ErrorWindow
 }
 
 func (db *table) write(t *testing.T, s *Set) {
 	t.Helper()
 	starts, errorStarts := s.Missing()
-	var rows []Row
-	for _, r := range db.rows {
-		if slices.Contains(starts, r.Start) {
-			rows = append(rows, r)
+	var found []Window
+	for _, start := range starts {
+		for part := range slices.Chunk(db.windows[start].Rows, 7) { // in parts, as MySQL may have it
+			found = append(found, Window{start, part})
 		}
 	}
-	var texts []ErrorRow
-	for _, e := range db.errors {
-		if slices.Contains(errorStarts, e.Start) {
-			texts = append(texts, e)
-		}
+	var texts []ErrorWindow
+	for _, start := range errorStarts {
+		texts = append(texts, db.errors[start])
 	}
-	require.Zero(t, s.Load(starts, rows, errorStarts, texts))
-	changed, changedTexts, err := s.Changed()
-	require.NoError(t, err)
-	for _, r := range changed {
-		db.rows[naiveKey{r.Start, r.Service, r.Level}] = r
+	s.Load(starts, found, errorStarts, texts)
+	c := s.Changed()
+	for _, w := range c.Windows {
+		db.windows[w.Start] = w
 	}
-	for _, e := range changedTexts {
-		db.errors[fmt.Sprint(e.Start, e.Service, e.Hash)] = e
+	for _, w := range c.Errors {
+		db.errors[w.Start] = w
 	}
 	s.Written()
 }
 
 // TestLateRecordsAndCrashes: records in any order, sets that are thrown away after each write, and windows that are forgotten
-// and loaded again, give the same rows as one fold of everything.
+// and loaded again, give the same windows as one fold of everything.
 func TestLateRecordsAndCrashes(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	recs := records(r, 10_000)
-	db := &table{rows: map[naiveKey]Row{}, errors: map[string]ErrorRow{}}
+	db := &table{windows: map[int64]Window{}, errors: map[int64]ErrorWindow{}}
 	s := NewSet()
 	for chunk := range slices.Chunk(recs, 101) {
 		s.Fold(chunk)
@@ -165,11 +158,7 @@ func TestLateRecordsAndCrashes(t *testing.T) {
 		}
 	}
 	db.write(t, s)
-	rows := make([]Row, 0, len(db.rows))
-	for _, row := range db.rows {
-		rows = append(rows, row)
-	}
-	requireNaive(t, recs, rows)
+	requireNaive(t, recs, slices.Collect(maps.Values(db.windows)))
 	errors := 0
 	for _, rec := range recs {
 		if rec.Level >= logrec.LevelError {
@@ -177,22 +166,20 @@ func TestLateRecordsAndCrashes(t *testing.T) {
 		}
 	}
 	counted := uint64(0)
-	for _, e := range db.errors {
-		counted += e.Count
+	for _, w := range db.errors {
+		counted += counts.TextLines(w.Texts)
 	}
 	require.EqualValues(t, errors, counted)
 }
 
-func TestOnlyChangedRowsAreWritten(t *testing.T) {
+func TestOnlyChangedWindowsAreWritten(t *testing.T) {
 	t.Parallel()
 	s := NewSet()
-	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: 1}, {Timestamp: base * nsPerSecond, Service: "b", Level: 1}})
-	s.Load([]int64{base}, nil, nil, nil)
+	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: 1}, {Timestamp: base * nsPerSecond, Service: "b", Level: 1}, {Timestamp: (base + 10) * nsPerSecond, Service: "b", Level: 1}})
+	s.Load([]int64{base, base + 10}, nil, nil, nil)
 	s.Written()
 	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "b", Level: 1}})
-	rows, _, err := s.Changed()
-	require.NoError(t, err)
-	require.Equal(t, []Row{{Start: base, Service: "b", Level: 1, Count: 2, Unevaluated: 2}}, rows)
+	require.Equal(t, []Window{{base, []counts.Row{{Service: "a", Level: 1, Lines: 1, Unevaluated: 1}, {Service: "b", Level: 1, Lines: 2, Unevaluated: 2}}}}, s.Changed().Windows)
 }
 
 func TestIdleWindowsAreForgotten(t *testing.T) {
@@ -212,11 +199,10 @@ func TestErrorTextsAreBounded(t *testing.T) {
 	for i := range 3 * maxTexts {
 		s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: logrec.LevelFatal, Message: strings.Repeat("x", i+1)}})
 	}
-	_, texts, err := s.Changed()
-	require.NoError(t, err)
+	texts := s.Changed().Errors[0].Texts
 	require.Len(t, texts, maxTexts+1)
-	other := slices.IndexFunc(texts, func(e ErrorRow) bool { return e.Message == OtherText })
-	require.EqualValues(t, 2*maxTexts, texts[other].Count)
+	other := slices.IndexFunc(texts, func(x counts.Text) bool { return x.Message == OtherText })
+	require.EqualValues(t, 2*maxTexts, texts[other].Lines)
 }
 
 func TestAbsurdTimesDoNotMakeInfinity(t *testing.T) {
@@ -224,9 +210,7 @@ func TestAbsurdTimesDoNotMakeInfinity(t *testing.T) {
 	s := NewSet()
 	rec := logrec.Record{Timestamp: 1, Service: "a", Level: 1, HasResponseTime: true, ResponseTimeMS: math.MaxFloat64}
 	s.Fold([]logrec.Record{rec, rec, rec})
-	rows, _, err := s.Changed()
-	require.NoError(t, err)
-	require.Equal(t, math.MaxFloat64, rows[0].RTSum)
+	require.Equal(t, math.MaxFloat64, s.Changed().Windows[0].Rows[0].Times.SumMS)
 }
 
 func TestMask(t *testing.T) {

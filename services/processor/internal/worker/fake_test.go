@@ -19,6 +19,7 @@ import (
 	"github.com/logmill/logmill/services/processor/internal/store"
 	"github.com/logmill/logmill/services/processor/internal/window"
 	"github.com/logmill/logmill/shared/contract"
+	"github.com/logmill/logmill/shared/counts"
 )
 
 var errFault = errors.New("injected fault")
@@ -28,8 +29,8 @@ type world struct {
 	mu       sync.Mutex
 	progress store.Progress
 	blocks   []store.Block
-	windows  map[string]window.Row
-	errors   map[string]window.ErrorRow
+	windows  map[int64]window.Window
+	errors   map[int64]window.ErrorWindow
 
 	requests map[contract.RequestKey]dedup.Seen
 	letters  map[int64]*letter
@@ -49,7 +50,7 @@ type published struct {
 }
 
 func newWorld() *world {
-	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[string]window.Row{}, errors: map[string]window.ErrorRow{}, vacant: map[int64]bool{},
+	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[int64]window.Window{}, errors: map[int64]window.ErrorWindow{}, vacant: map[int64]bool{},
 		requests: map[contract.RequestKey]dedup.Seen{}, letters: map[int64]*letter{}}
 }
 
@@ -200,31 +201,27 @@ func (l *life) BlockFrom(_ context.Context, _ store.Progress, offset int64) (sto
 	return store.Block{}, false, nil
 }
 
-func (l *life) Windows(_ context.Context, _ store.Progress, starts []int64) (rows []window.Row, err error) {
+func (l *life) Windows(_ context.Context, _ store.Progress, starts []int64) (found []window.Window, damaged int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range l.windows {
-		if slices.Contains(starts, r.Start) {
-			rows = append(rows, r)
-		}
+	for _, start := range starts {
+		found = append(found, l.windows[start])
 	}
-	return rows, nil
+	return found, 0, nil
 }
 
-func (l *life) Errors(_ context.Context, _ store.Progress, starts []int64) (rows []window.ErrorRow, err error) {
+func (l *life) Errors(_ context.Context, _ store.Progress, starts []int64) (found []window.ErrorWindow, damaged int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range l.errors {
-		if slices.Contains(starts, r.Start) {
-			rows = append(rows, r)
-		}
+	for _, start := range starts {
+		found = append(found, l.errors[start])
 	}
-	return rows, nil
+	return found, 0, nil
 }
 
 func (l *life) DropWindowChanges(context.Context, store.Progress, int) (int64, error) { return 0, nil }
 
-func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, rows []window.Row, texts []window.ErrorRow) (store.Progress, error) {
+func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, c window.Changes) (store.Progress, error) {
 	if err := l.step("windows"); err != nil {
 		return p, err
 	}
@@ -233,11 +230,11 @@ func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, r
 		l.mu.Unlock()
 		return p, store.ErrFenced
 	}
-	for _, r := range rows {
-		l.windows[fmt.Sprint(r.Start, r.Service, r.Level)] = r
+	for _, w := range c.Windows {
+		l.windows[w.Start] = w
 	}
-	for _, r := range texts {
-		l.errors[fmt.Sprint(r.Start, r.Service, r.Hash)] = r
+	for _, w := range c.Errors {
+		l.errors[w.Start] = w
 	}
 	l.progress.WindowsThrough, p.WindowsThrough = through, through
 	l.mu.Unlock()
@@ -422,10 +419,10 @@ func (w *world) windowCount() (lines, errors uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for r := range maps.Values(w.windows) {
-		lines += r.Count
+		lines += counts.Lines(r.Rows)
 	}
 	for r := range maps.Values(w.errors) {
-		errors += r.Count
+		errors += counts.TextLines(r.Texts)
 	}
 	return lines, errors
 }

@@ -171,16 +171,13 @@ func (w *Worker) tryWriteWindows(through int64) error {
 	if err := w.loadWindows(db); err != nil {
 		return err
 	}
-	rows, texts, err := w.set.Changed()
-	if err != nil {
-		return err
-	}
 	if through > w.progress.WindowsThrough {
-		next, err := w.deps.Windows.SaveWindows(db, w.progress, through, rows, texts)
+		c := w.set.Changed()
+		next, err := w.deps.Windows.SaveWindows(db, w.progress, through, c)
 		if err != nil {
 			return err
 		}
-		w.progress, w.pace = next, paceOf(len(rows)+len(texts))
+		w.progress, w.pace = next, paceOf(len(c.Windows)+len(c.Errors))
 	}
 	w.set.Written()
 	return nil
@@ -191,23 +188,24 @@ func paceOf(rows int) time.Duration {
 	return min(max(WindowsEvery, time.Duration(rows)*time.Second/WindowRows), WindowsSlowest)
 }
 
-// loadWindows reads the windows that changed in memory and may have rows in MySQL from before.
+// loadWindows reads the windows that changed in memory and may be in MySQL from before.
 func (w *Worker) loadWindows(ctx context.Context) error {
 	starts, errorStarts := w.set.Missing()
 	if len(starts) == 0 && len(errorStarts) == 0 {
 		return nil
 	}
-	rows, err := w.deps.Windows.Windows(ctx, w.progress, starts)
+	found, damaged, err := w.deps.Windows.Windows(ctx, w.progress, starts)
 	if err != nil {
 		return err
 	}
-	texts, err := w.deps.Windows.Errors(ctx, w.progress, errorStarts)
+	texts, damagedTexts, err := w.deps.Windows.Errors(ctx, w.progress, errorStarts)
 	if err != nil {
 		return err
 	}
-	if n := w.set.Load(starts, rows, errorStarts, texts); n > 0 {
-		w.log.Error().Int("windows", n).Msg("sketches in log_window are damaged; their percentiles start anew")
+	if n := damaged + damagedTexts; n > 0 {
+		w.log.Error().Int("windows", n).Msg("windows in MySQL are damaged; their counts, or their percentiles, start anew")
 	}
+	w.set.Load(starts, found, errorStarts, texts)
 	return nil
 }
 

@@ -38,11 +38,11 @@ type Blocks interface {
 	BlockFrom(ctx context.Context, p store.Progress, offset int64) (b store.Block, ok bool, err error)
 }
 
-// Windows reads and writes window rows.
+// Windows reads and writes windows. damaged counts values that could not be read and are left out.
 type Windows interface {
-	Windows(ctx context.Context, p store.Progress, starts []int64) ([]window.Row, error)
-	Errors(ctx context.Context, p store.Progress, starts []int64) ([]window.ErrorRow, error)
-	SaveWindows(ctx context.Context, p store.Progress, through int64, rows []window.Row, errors []window.ErrorRow) (store.Progress, error)
+	Windows(ctx context.Context, p store.Progress, starts []int64) (found []window.Window, damaged int, err error)
+	Errors(ctx context.Context, p store.Progress, starts []int64) (found []window.ErrorWindow, damaged int, err error)
+	SaveWindows(ctx context.Context, p store.Progress, through int64, c window.Changes) (store.Progress, error)
 	DropWindowChanges(ctx context.Context, p store.Progress, limit int) (int64, error)
 }
 

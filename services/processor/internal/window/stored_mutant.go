@@ -1,0 +1,5 @@
+//go:build mutant_forgetful
+
+package window
+
+const forgetful = true

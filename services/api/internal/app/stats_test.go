@@ -54,6 +54,28 @@ func TestStats(t *testing.T) {
 	require.Len(t, ask(t, "Facets", base, "/api/logs/facets")["facets"], 7)
 }
 
+// TestValidateQuery: a query is read without searching, and its mistakes have a place.
+func TestValidateQuery(t *testing.T) {
+	t.Parallel()
+	base, _ := api(t)
+	got := ask(t, "QueryCheck", base, "/api/logs/validate?q="+url.QueryEscape("service:shop servce:x timestamp:>now-5m"))
+	require.Equal(t, true, got["valid"])
+	require.Equal(t, "service:shop servce:x timestamp:>now-5m", got["query"])
+	require.Len(t, got["hints"], 1)
+	rule := got["rule"].(map[string]any)
+	require.Equal(t, "service = 'shop' AND attributes['servce'] = 'x'", rule["filter"])
+	require.Equal(t, "timestamp:>now-5m", rule["left_out"].([]any)[0].(map[string]any)["term"])
+	got = ask(t, "QueryCheck", base, "/api/logs/validate?q="+url.QueryEscape("ä level:eroor"))
+	require.Equal(t, false, got["valid"])
+	at := got["errors"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{"q", 10.0, 5.0}, []any{at["field"], at["pos"], at["len"]})
+	code, _, problem := call(t, "GET", base+"/api/logs?q="+url.QueryEscape("ä level:eroor"), "")
+	require.Equal(t, 400, code)
+	require.Equal(t, at, problem["errors"].([]any)[0])
+	code, _, _ = call(t, "GET", base+"/api/logs/validate?query=x", "")
+	require.Equal(t, 400, code)
+}
+
 // TestBadStats: what cannot be counted is refused with the field and a reason.
 func TestBadStats(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -104,7 +105,7 @@ var queryNames = []string{"q", "level", "service", "trace_id", "user_id", "searc
 func (p *params) filter() (q *query.Query, hints []query.Hint) {
 	parsed, err := query.Parse(p.c.QueryParam("q"))
 	if err != nil {
-		p.wrong("q", "%v", err)
+		p.problems = append(p.problems, queryProblem(err))
 	}
 	levels, err := query.Levels(p.list("level")...)
 	if err != nil {
@@ -125,6 +126,16 @@ func (p *params) filter() (q *query.Query, hints []query.Hint) {
 		p.wrong("start", "is not before end")
 	}
 	return q, parsed.Hints
+}
+
+// queryProblem says what is wrong with q, and where.
+func queryProblem(err error) fault.Field {
+	f := fault.Field{Name: "q", Reason: err.Error()}
+	var at *query.Error
+	if errors.As(err, &at) {
+		f.Pos, f.Len = at.Pos+1, at.Len
+	}
+	return f
 }
 
 // page reads which part of the lines is wanted, and in which order.

@@ -116,6 +116,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/logs/stats", s.stats, m.bounded)
 	e.GET("/api/logs/histogram", s.histogram, m.bounded)
 	e.GET("/api/logs/facets", s.facets, m.bounded)
+	e.GET("/api/logs/validate", s.validateQuery)
 	e.GET("/api/metrics", s.metrics)
 	e.GET("/api/services", s.services)
 	e.GET("/api/storage", s.storage)

@@ -494,6 +494,49 @@ export interface paths {
     patch?: never
     trace?: never
   }
+  '/api/logs/validate': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /**
+     * Read a query without searching
+     * @description For whoever is writing one: mistakes are the answer, not a failure. rule is the query as the filter of an alert rule (docs/rules.md).
+     */
+    get: {
+      parameters: {
+        query?: {
+          /** @description A query (docs/query-language.md) */
+          q?: string
+        }
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody?: never
+      responses: {
+        /** @description What the query is, or what is wrong with it */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            'application/json': components['schemas']['QueryCheck']
+          }
+        }
+        400: components['responses']['Problem']
+      }
+    }
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
   '/api/logs/facets': {
     parameters: {
       query?: never
@@ -3986,6 +4029,31 @@ export interface components {
       after: components['schemas']['Log'][]
       partial: boolean
       partial_reason: string
+    }
+    QueryCheck: {
+      valid: boolean
+      errors: {
+        field: string
+        reason: string
+        line?: number
+        /** @description Where in the field's text: a byte, from 1; absent when it is not about a place */
+        pos?: number
+        /** @description Bytes from there; absent at the end of the text */
+        len?: number
+      }[]
+      /** @description What can be read and was probably meant otherwise */
+      hints: components['schemas']['Hint'][]
+      /** @description As it was understood; absent when it cannot be read */
+      query?: string
+      rule?: {
+        /** @description Empty: all lines */
+        filter: string
+        /** @description Terms that a rule cannot ask for: the filter chooses more lines than the query */
+        left_out: {
+          term: string
+          reason: string
+        }[]
+      }
     }
     Hint: {
       /** @description Byte offset in q, from 0 */

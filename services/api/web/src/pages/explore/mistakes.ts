@@ -1,6 +1,6 @@
 // What the api says about a query, put to places of its text.
 
-import { api, ApiError, ask } from '../../lib/api/client'
+import { api, ask, type Schemas } from '../../lib/api/client'
 import { lex } from '../../lib/query/lex'
 import type { Mark } from './editor'
 
@@ -8,37 +8,32 @@ export interface Mistake extends Mark {
   message: string
 }
 
-/** Asks the api to read a query, without searching. */
-export async function check(text: string, signal?: AbortSignal): Promise<Mistake[]> {
-  if (!text.trim()) return []
-  try {
-    const query = { q: text, limit: 0, start: 'now' }
-    const { hints = [] } = await ask(api.GET('/api/logs', { params: { query }, signal }))
-    return hints.map((h) => at(text, h.pos, h.message, 'hint'))
-  } catch (e) {
-    if (!(e instanceof ApiError)) throw e
-    return of(text, e)
+/** A query as the filter of a rule, and the terms that a rule cannot ask for. */
+export type AsRule = NonNullable<Schemas['QueryCheck']['rule']>
+
+/** Has the api read a query, without searching. */
+export async function check(text: string, signal?: AbortSignal): Promise<{ mistakes: Mistake[]; rule?: AsRule }> {
+  const got = await ask(api.GET('/api/logs/validate', { params: { query: { q: text } }, signal }))
+  return {
+    mistakes: [...got.errors.map((e) => wrong(text, e)), ...got.hints.map((h) => hint(text, h))],
+    rule: got.rule,
   }
 }
 
-/** The mistakes of a query that an answer tells of. */
-export function of(text: string, e: ApiError): Mistake[] {
-  return (e.problem.errors ?? [])
-    .filter((f) => f.field === 'q')
-    .map(({ reason }) => {
-      const m = /^at (\d+): (.*)$/s.exec(reason)
-      return m ? at(text, Number(m[1]) - 1, m[2] as string, 'error') : at(text, 0, reason, 'error')
-    })
+function wrong(text: string, e: Schemas['QueryCheck']['errors'][number]): Mistake {
+  const from = unit(text, (e.pos ?? 1) - 1)
+  const to = unit(text, (e.pos ?? 1) - 1 + (e.len ?? 0))
+  return { from, to, kind: 'error', message: e.reason.replace(/^at \d+: /, '') }
 }
 
-/** The api counts bytes of UTF-8, from 0. The piece of the text that begins there is marked. */
-export function at(text: string, byte: number, message: string, kind: Mark['kind']): Mistake {
-  const from = unit(text, byte)
+/** Hints have no length: the piece of the text that begins there is marked. */
+function hint(text: string, h: Schemas['Hint']): Mistake {
+  const from = unit(text, h.pos)
   const piece = lex(text).tokens.find((t) => t.from <= from && from < t.to)
-  return { from, to: Math.max(piece?.to ?? from, from), message, kind }
+  return { from, to: piece?.to ?? from, kind: 'hint', message: h.message }
 }
 
-/** The place in UTF-16 units of a byte. */
+/** The place in UTF-16 units of a byte: the api counts in UTF-8, from 0. */
 export function unit(text: string, byte: number): number {
   let bytes = 0
   let units = 0

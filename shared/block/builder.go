@@ -14,7 +14,8 @@ import (
 
 // Options of a Builder.
 type Options struct {
-	Level int // zstd level as klauspost/compress counts them: 1 fastest (the default) … 4 best
+	Level  int // zstd level as klauspost/compress counts them: 1 fastest (the default) … 4 best
+	Window int // bytes that zstd looks back for repeats, a power of two; 0: as far as the level does, 4 MiB or more
 }
 
 // Block is a built block and what MySQL keeps beside it. All of it is the caller's to keep.
@@ -48,7 +49,11 @@ var ErrEmpty = errors.New("a block needs a record")
 
 // NewBuilder makes a builder.
 func NewBuilder(o Options) (*Builder, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevel(max(1, o.Level))), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	opts := []zstd.EOption{zstd.WithEncoderLevel(zstd.EncoderLevel(max(1, o.Level))), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false)}
+	if o.Window > 0 {
+		opts = append(opts, zstd.WithWindowSize(o.Window))
+	}
+	enc, err := zstd.NewWriter(nil, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("making the zstd encoder: %w", err)
 	}

@@ -7,8 +7,12 @@ import (
 	"github.com/logmill/logmill/shared/block"
 )
 
-// Level is zstd's "default". Against "fastest" it saves 1 % of the bytes for 5 % more CPU of a merge; "better" saves 4 % for 70–90 %.
-const Level = 2
+// Level is zstd's "better", and Window how far it looks back: what repeats in logs is near, and a near place takes fewer bits. Against
+// "default" with its 8 MiB they save 4 % of the bytes for 30 % more CPU of a merge; with 8 MiB "better" would take 65 % more, for no less bytes.
+const (
+	Level  = 3
+	Window = 128 << 10
+)
 
 // Merged is a job's block and its place.
 type Merged struct {
@@ -41,7 +45,7 @@ type Merger struct{ m *block.Merger }
 
 // NewMerger makes a merger.
 func NewMerger() (*Merger, error) {
-	m, err := block.NewMerger(block.Options{Level: Level})
+	m, err := block.NewMerger(block.Options{Level: Level, Window: Window})
 	if err != nil {
 		return nil, err
 	}

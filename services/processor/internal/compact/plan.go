@@ -123,13 +123,22 @@ func (v *View) pick(run []Block, closed bool) []Block {
 	return nil
 }
 
-// prefix is how many blocks, from the first on, one job takes; full says that the next one makes the block too large.
+// prefix is how many blocks, from the first on, one job takes; full says that the next one makes the block too large. The one that goes
+// beyond TargetRows is taken when the block comes nearer to it so, which is by a quarter at the most: blocks that came in a rush are large, and
+// three quarters of a block would be usual.
 func prefix(run []Block) (n int, full bool) {
 	rows, bytes, raw := 0, 0, 0
 	for i := range run {
 		b := &run[i]
+		short := TargetRows - rows
 		rows, bytes, raw = rows+b.Rows, bytes+b.Bytes, raw+rawOf(b)
-		if rows > TargetRows || bytes > TargetBytes || raw > TargetRaw {
+		if bytes > TargetBytes || raw > TargetRaw {
+			return i, true
+		}
+		if over := rows - TargetRows; over > 0 {
+			if over < short {
+				i++
+			}
 			return i, true
 		}
 		if i == MaxInputs {

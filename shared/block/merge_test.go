@@ -147,6 +147,26 @@ func TestMergeNamesTheDamagedInput(t *testing.T) {
 }
 
 // cpu is what this process has used, with its garbage collection: a busy machine does not change it.
+// TestAWindowIsNoLossAndNoBound: columns larger than it come back whole.
+func TestAWindowIsNoLossAndNoBound(t *testing.T) {
+	t.Parallel()
+	m, err := NewMerger(Options{Level: 3, Window: 1 << 10})
+	require.NoError(t, err)
+	parts := [][]byte{build(t, corpus(3000, 1)).Data, build(t, corpus(3000, 2)).Data}
+	blk, err := m.Merge(open(t, parts...))
+	require.NoError(t, err)
+	want := merge(t, parts...)
+	require.NotEqual(t, want.Data, blk.Data, "the window is in force")
+	a, b := open(t, want.Data)[0], open(t, blk.Data)[0]
+	for _, name := range []string{"message", "service", "request_path"} {
+		x, err := a.Strings(name)
+		require.NoError(t, err)
+		y, err := b.Strings(name)
+		require.NoError(t, err)
+		require.Equal(t, x, y, name)
+	}
+}
+
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -166,9 +186,9 @@ func BenchmarkMerge(b *testing.B) {
 			require.NoError(b, err)
 			parts = append(parts, blk.Data)
 		}
-		for _, level := range []int{1, 2, 3} {
-			b.Run(fmt.Sprintf("of%d/zstd%d", size, level), func(b *testing.B) {
-				m, err := NewMerger(Options{Level: level})
+		for _, o := range []Options{{Level: 1}, {Level: 2}, {Level: 2, Window: 128 << 10}, {Level: 3}, {Level: 3, Window: 512 << 10}, {Level: 3, Window: 128 << 10}} {
+			b.Run(fmt.Sprintf("of%d/zstd%d/window%d", size, o.Level, o.Window), func(b *testing.B) {
+				m, err := NewMerger(o)
 				require.NoError(b, err)
 				var blk Block
 				b.ReportAllocs()

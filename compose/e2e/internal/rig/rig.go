@@ -177,7 +177,7 @@ func (r *Rig) AwaitMerged() error {
 			continue
 		}
 		var most int
-		err := r.DB.QueryRow(`SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) n FROM block WHERE retired_seq IS NULL AND row_count < 32768 GROUP BY stream_id, part) small`).Scan(&most)
+		err := r.DB.QueryRow(`SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) n FROM block WHERE retired_seq IS NULL AND row_count < 49152 GROUP BY stream_id, part) small`).Scan(&most)
 		if err != nil {
 			return err
 		}

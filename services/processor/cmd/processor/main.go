@@ -12,7 +12,7 @@ import (
 	"github.com/logmill/logmill/shared/config"
 )
 
-// memory is where the Go runtime begins to collect more often: queues, caches and the merging of 64k lines take some 200 MiB at the most, and
+// memory is where the Go runtime begins to collect more often: queues, caches and the merging of 100,000 lines take some 200 MiB at the most, and
 // app.Ballast counts, though it takes none.
 const memory = 300 << 20
 

@@ -112,11 +112,11 @@ func TestALineIsRewrittenAboutOnce(t *testing.T) {
 		small int     // blocks that are not large, at the worst
 	}{
 		"4,000 lines a second":      {2000, 500 * time.Millisecond, 1.05, 240},
-		"1,000 lines a second":      {300, 300 * time.Millisecond, 1.05, 500},
+		"1,000 lines a second":      {300, 300 * time.Millisecond, 1.05, 600},
 		"100 lines a second":        {20, 200 * time.Millisecond, 2.5, 1500},
 		"a line a second":           {1, time.Second, 2.5, 800},
 		"a line in ten minutes":     {1, 10 * time.Minute, 2.5, 80},
-		"large blocks, a few a day": {40000, time.Hour, 0, 0},
+		"large blocks, a few a day": {TargetRows * 5 / 8, time.Hour, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,10 +159,11 @@ func TestRandomHistoriesEndWithFewBlocks(t *testing.T) {
 
 func TestPlanLeavesAlone(t *testing.T) {
 	t.Parallel()
+	const third = TargetRows * 3 / 10 // three of them are nearer to a block's worth than four
 	make := func(change func(*View)) *View {
 		p := &partition{t: t, now: 20000*nsDay + 10*3600*second}
 		for range 6 {
-			p.ingest(20000, 1000)
+			p.ingest(third, 1000)
 		}
 		p.now += 10 * after
 		v := p.view(0)
@@ -173,10 +174,12 @@ func TestPlanLeavesAlone(t *testing.T) {
 		job, _ := make(change).Plan()
 		return len(job)
 	}
-	require.Equal(t, 3, plan(func(*View) {}), "three blocks of 20,000 rows fill one")
-	require.Equal(t, 3, plan(func(v *View) { v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows = 25000, 25000, 25000 }), "75,000 rows are nearer to a block's worth than 50,000")
-	require.Equal(t, 2, plan(func(v *View) { v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows = 25000, 25000, 31500 }), "and 81,500 are not")
-	require.Equal(t, 2, plan(func(v *View) { v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows, v.Blocks[2].Bytes = 25000, 25000, 25000, TargetBytes }), "nor may it have more bytes")
+	require.Equal(t, 3, plan(func(*View) {}), "three blocks fill one")
+	require.Equal(t, 3, plan(func(v *View) { v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows = 38000, 38000, 38000 }), "114,000 rows are nearer to a block's worth than 76,000")
+	require.Equal(t, 2, plan(func(v *View) { v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows = 38000, 38000, 45000 }), "and 121,000 are not")
+	require.Equal(t, 2, plan(func(v *View) {
+		v.Blocks[0].Rows, v.Blocks[1].Rows, v.Blocks[2].Rows, v.Blocks[2].Bytes = 38000, 38000, 38000, TargetBytes
+	}), "nor may it have more bytes")
 	require.Equal(t, 0, plan(func(v *View) { v.Blocks = v.Blocks[:4] }), "the newest two, and two that do not fill a block yet")
 	require.Equal(t, 3, plan(func(v *View) { v.Blocks, v.End = v.Blocks[:4], false }), "the newest ones are elsewhere")
 	require.Equal(t, 0, plan(func(v *View) { v.Now = v.Blocks[5].Stored }), "young blocks")

@@ -38,7 +38,7 @@ func TestZombies(t *testing.T) {
 		p, err := st.Acquire(t.Context(), stream, 0, fmt.Sprint("owner ", i))
 		require.NoError(t, err)
 		w, err := worker.New(worker.Config{Pipeline: pipeline.Config{Partitions: s.kafka.Partitions, MaxLate: time.Minute}},
-			worker.Deps{Progress: st, Blocks: st, Windows: st, Requests: st, Log: log, Enriched: blocks, Dead: s.out, Decode: worker.DecodeBlock,
+			worker.Deps{Progress: st, Blocks: st, Windows: st, Requests: st, Letters: st, Log: log, Enriched: blocks, Dead: s.out, Decode: worker.DecodeBlock,
 				Now:     func() int64 { return time.Now().UnixNano() },
 				Metrics: worker.NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop()}, p, func(int64) {})
 		require.NoError(t, err)

@@ -93,7 +93,7 @@ const (
 	DeadUnreadable  = "unreadable"  // a message of an input topic
 )
 
-// Headers are the Kafka headers, in a fixed order. The message's own content-type follows them.
+// Headers are the Kafka headers, in a fixed order. The message's own content-type follows them; a bridge adds all under original-<name>.
 func (d Dead) Headers() []Header {
 	hs := []Header{
 		{"error", d.Error}, {"component", d.Component}, {"topic", d.Topic},

@@ -303,7 +303,11 @@ func (s *Stack) Services(processors int, program string) {
 		names = append(names, name)
 	}
 	s.Start("alert-evaluator", "alert-evaluator", "ALERT_EVALUATOR_PORT="+strconv.Itoa(s.Port("alert-evaluator")))
-	s.Start("api", "api", "API_PORT="+strconv.Itoa(s.Port("api")))
+	targets := "collector=" + s.URL("collector") + ",alert-evaluator=" + s.URL("alert-evaluator")
+	for _, n := range names[1:] {
+		targets += ",processor=" + s.URL(n)
+	}
+	s.Start("api", "api", "API_PORT="+strconv.Itoa(s.Port("api")), "PIPELINE_TARGETS="+targets)
 	for _, n := range append(names, "alert-evaluator", "api") {
 		s.AwaitReady(n)
 	}

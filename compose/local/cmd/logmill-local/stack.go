@@ -159,13 +159,15 @@ func (s *stack) services(ctx context.Context) error {
 		all = append(all, service{name, "processor", "PROCESSOR_PORT", s.ProcessorPort + 100*i})
 	}
 	all = append(all, service{"alert-evaluator", "alert-evaluator", "ALERT_EVALUATOR_PORT", s.EvaluatorPort}, service{"api", "api", "API_PORT", s.APIPort})
+	var targets []string // of the api, which comes last
 	for _, v := range all {
 		say("starting %s on port %d", v.name, v.port)
 		if err := free(v.port, v.variable); err != nil {
 			return err
 		}
+		targets = append(targets, v.binary+"="+s.url(v.port))
 		err := s.home.Start(ctx, supervise.Child{
-			Name: v.name, Path: filepath.Join(s.bin, v.binary), Env: append(s.env[:len(s.env):len(s.env)], v.variable+"="+strconv.Itoa(v.port)),
+			Name: v.name, Path: filepath.Join(s.bin, v.binary), Env: append(s.env[:len(s.env):len(s.env)], v.variable+"="+strconv.Itoa(v.port), "PIPELINE_TARGETS="+strings.Join(targets[:len(targets)-1], ",")),
 			Ready: ready(v.port),
 		})
 		if err != nil {

@@ -51,6 +51,9 @@ type Config struct {
 	CallerBudget  float64       `env:"API_CALLER_BUDGET" envDefault:"300" help:"how many searches' worth of rows, bytes or time one caller may read in a minute; 0 = any number"`
 	SlowQuery     time.Duration `env:"API_SLOW_QUERY" envDefault:"2s" help:"searches that take longer are logged; 0 = none"`
 
+	PipelineTargets string        `env:"PIPELINE_TARGETS" help:"processes that /api/pipeline asks how they are: service=http://host:port, several with commas; empty: only what Kafka and MySQL tell is known"`
+	PipelineToken   config.Secret `env:"PIPELINE_TOKEN" help:"token with the scope read, for their /metrics, where they ask for one"`
+
 	AlertRetention   time.Duration `env:"ALERT_RETENTION" envDefault:"2160h" help:"how long resolved alerts are kept, and what people did to them; 0 = for ever"`
 	AuditRetention   time.Duration `env:"AUDIT_RETENTION" envDefault:"8760h" help:"how long /api/audit tells who changed what; 0 = for ever"`
 	VersionRetention time.Duration `env:"RULE_VERSION_RETENTION" envDefault:"8760h" help:"how long versions of rules are kept that no evaluator can need; 0 = for ever"`
@@ -67,6 +70,9 @@ func (c Config) Validate() error {
 	}
 	if c.MemoryMB < minMemoryMB {
 		problems = append(problems, fmt.Errorf("API_MEMORY_MB must be at least %d", minMemoryMB))
+	}
+	if _, err := status.ParseTargets(c.PipelineTargets); err != nil {
+		problems = append(problems, fmt.Errorf("PIPELINE_TARGETS: %w", err))
 	}
 	return errors.Join(append(problems, config.Port("API_PORT", c.Port), config.Positive("API_QUERY_TIMEOUT", c.MaxTime),
 		config.Retention("ALERT_RETENTION", c.AlertRetention), config.Retention("RULE_VERSION_RETENTION", c.VersionRetention), config.Retention("AUDIT_RETENTION", c.AuditRetention))...)
@@ -89,6 +95,7 @@ type App struct {
 	clock    *mysqlx.Clock
 	kafka    kafka
 	watch    *status.Watch
+	line     *status.Line
 	index    *index.Index
 	engine   *search.Engine
 	tail     *tail.Hub
@@ -133,6 +140,9 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "logmill_api_backtests", Help: "backtests by state", ConstLabels: prometheus.Labels{"state": state}},
 			func() float64 { return float64(a.tests.Running()[state]) }))
 	}
+	if err := a.pipeline(st, reg); err != nil {
+		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
+	}
 	gate, err := auth.NewGate(cfg.HTTP, log)
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
@@ -147,7 +157,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, DeadLetters: a.deadLetters(st), Backtests: a.tests, Status: a.watch, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, DeadLetters: a.deadLetters(st), Backtests: a.tests, Status: a.watch, Line: a.line, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -170,6 +180,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 	wg.Go(func() { a.watch.Run(running) })
+	wg.Go(func() { a.line.Run(running) })
 	wg.Go(func() { a.index.Run(running) })
 	wg.Go(func() { a.windows.Run(running) })
 	wg.Go(func() { a.engine.Warm(running) })

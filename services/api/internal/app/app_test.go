@@ -213,7 +213,7 @@ func answersAsDocumented(t *testing.T, base string) {
 	c := jsonschema.NewCompiler()
 	require.NoError(t, c.AddResource("mem://openapi.json", parsed))
 	for path, schema := range map[string]string{"/api/logs?count=true&explain=true&q=servce:a": "Logs", "/api/logs/trace/x": "Logs", fmt.Sprintf("/api/metrics?start=%d&end=%d", noon.Unix(), noon.Unix()+60): "Metrics",
-		"/api/services": "Services", fmt.Sprintf("/api/services?start=%d&end=%d", noon.Unix(), noon.Unix()+60): "Services", "/api/health": "Health", "/api/storage": "Storage", "/api/logs?limit=x": "Problem"} {
+		"/api/services": "Services", fmt.Sprintf("/api/services?start=%d&end=%d", noon.Unix(), noon.Unix()+60): "Services", "/api/health": "Health", "/api/storage": "Storage", "/api/pipeline": "Pipeline", "/api/dead-letters": "DeadLetters", "/api/logs?limit=x": "Problem"} {
 		s, err := c.Compile("mem://openapi.json#/components/schemas/" + schema)
 		require.NoError(t, err)
 		_, body := get(t, base+path)

@@ -67,6 +67,7 @@ type Deps struct {
 	DeadLetters DeadLetters
 	Backtests   Backtests
 	Status      *status.Watch
+	Line        *status.Line
 	Health      *obs.Health
 	Registry    *prometheus.Registry
 	Web         *web.Site
@@ -121,6 +122,7 @@ func Routes(d Deps) *echo.Echo {
 	e.GET("/api/services", s.services)
 	e.GET("/api/storage", s.storage)
 	e.GET("/api/health", s.health)
+	e.GET("/api/pipeline", s.pipeline)
 	e.POST("/api/alert-rules", s.createRule)
 	e.GET("/api/alert-rules", s.listRules)
 	e.POST("/api/alert-rules/validate", s.validateRule)

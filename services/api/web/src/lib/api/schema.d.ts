@@ -2644,6 +2644,46 @@ export interface paths {
     patch?: never
     trace?: never
   }
+  '/api/pipeline': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /**
+     * The way of a line, from the collector to alerts: positions, rates and processes
+     * @description As it was looked at a moment ago, every 5 s. What could not be asked is missing, with an error; its status is unknown, never ok. Processes are those of PIPELINE_TARGETS and the api that answers.
+     */
+    get: {
+      parameters: {
+        query?: never
+        header?: never
+        path?: never
+        cookie?: never
+      }
+      requestBody?: never
+      responses: {
+        /** @description The pipeline */
+        200: {
+          headers: {
+            [name: string]: unknown
+          }
+          content: {
+            'application/json': components['schemas']['Pipeline']
+          }
+        }
+        400: components['responses']['Problem']
+      }
+    }
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
   '/api/dead-letters': {
     parameters: {
       query?: never
@@ -3588,6 +3628,78 @@ export interface components {
     Silences: {
       silences: components['schemas']['StoredSilence'][]
       next_cursor: string
+    }
+    PipelineStage: {
+      /**
+       * @description late: more than 10 s behind. stopped: nothing has moved for 30 s. warning: rules cannot see all of it
+       * @enum {unknown}
+       */
+      status: 'ok' | 'warning' | 'late' | 'stopped' | 'unknown'
+      /** @description host/pid of the process that has the partition */
+      owner: string
+      /** Format: date-time */
+      moved_at?: string
+      /** @description Messages of logs.raw that it has not done; null = not known */
+      waiting: number | null
+      /** @description Of its watermark behind the clock */
+      behind_seconds: number | null
+      why?: string
+    }
+    Pipeline: {
+      /** Format: date-time */
+      measured_at: string
+      /** @description It was looked at too long ago to tell of now */
+      stale: boolean
+      /** @description What could not be asked */
+      errors: string[]
+      topics: {
+        name: string
+        /** @description Messages that the topic has */
+        kept: number
+        /** @description null: not measured twice yet */
+        messages_per_second: number | null
+      }[]
+      partitions: {
+        partition: number
+        stored: components['schemas']['PipelineStage']
+        evaluated: components['schemas']['PipelineStage']
+      }[]
+      alerting: {
+        /** @enum {unknown} */
+        status: 'ok' | 'warning' | 'stopped' | 'unknown'
+        /**
+         * Format: date-time
+         * @description When an evaluator last looked for blind rules
+         */
+        checked_at?: string
+        /** @description That make rules blind */
+        problems: number
+        /** @description Of alerts, decided and not on alerts.fired */
+        unsent_events: number
+      }
+      instances: {
+        service: string
+        address: string
+        /** @enum {unknown} */
+        status: 'ok' | 'warning' | 'degraded' | 'down'
+        error?: string
+        checks: {
+          name: string
+          ok: boolean
+          error?: string
+          warning?: string
+        }[]
+        /** @description Empty: not known */
+        version: string
+        revision: string
+        /** Format: date-time */
+        started_at?: string
+        rates: {
+          name: string
+          /** @description null: not measured twice yet */
+          per_second: number | null
+        }[]
+      }[]
     }
     DeadLetter: {
       /** @description Partition and offset on logs.dead */

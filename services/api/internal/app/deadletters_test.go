@@ -146,6 +146,8 @@ func TestDeadLetters(t *testing.T) {
 		require.Equal(t, "dead_again", all["0-2"]["state"])
 		require.Equal(t, "0-7", all["0-2"]["replay"].(map[string]any)["letter"])
 		require.Contains(t, []any{"0-2", "0-3"}, all["0-7"]["replay_of"])
+		_, _, one = call(t, "GET", base+"/api/dead-letters/0-2", "")
+		require.Equal(t, all["0-2"]["replay"], one["replay"])
 		code, _, out = call(t, "POST", base+"/api/dead-letters/replay", `{"kind":"refused","through":"0-6"}`)
 		require.Equal(t, 202, code)
 		require.Empty(t, out["sent"], "the letter of after what was seen is left alone")

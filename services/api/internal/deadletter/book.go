@@ -89,6 +89,7 @@ type place struct {
 // page is all entries, oldest first.
 type page struct {
 	entries []Entry
+	rows    []Row
 	stream  uint32
 	rest    string
 }
@@ -107,7 +108,17 @@ func (b *Book) read(ctx context.Context) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return page{entries: join(letters, stream, rows), stream: stream, rest: rest}, nil
+	return page{entries: join(letters, stream, rows), rows: rows, stream: stream, rest: rest}, nil
+}
+
+// entry is that of a message, which may be older than the letters that are known.
+func (p *page) entry(m Message) Entry {
+	for i := range p.entries {
+		if p.entries[i].Offset == m.Offset {
+			return p.entries[i]
+		}
+	}
+	return join([]Letter{letterOf(m)}, p.stream, p.rows)[0]
 }
 
 // join puts letters and rows together.
@@ -259,16 +270,12 @@ func (b *Book) Get(ctx context.Context, offset int64) (e Entry, payload string, 
 	if !ok {
 		return e, "", false, fault.NotFound("there is no dead letter %s (any more)", (&Letter{Offset: offset}).ID())
 	}
-	stream, err := b.d.Stream(ctx)
-	if err != nil {
-		return e, "", false, err
-	}
-	rows, err := b.d.Store.DeadLetters(ctx, stream, maxRows)
+	p, err := b.read(ctx)
 	if err != nil {
 		return e, "", false, err
 	}
 	shown := m.Value[:min(len(m.Value), payloadBytes)]
-	return join([]Letter{letterOf(m)}, stream, rows)[0], Printable(shown, 4*payloadBytes), len(shown) == len(m.Value), nil
+	return p.entry(m), Printable(shown, 4*payloadBytes), len(shown) == len(m.Value), nil
 }
 
 func named(offset int64) string { return fmt.Sprintf("0-%d", offset) }

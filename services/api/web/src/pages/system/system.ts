@@ -30,7 +30,7 @@ export function whatIsWrong(p?: Pipeline, h?: Health): Wrong[] {
     if (i.status !== 'ok')
       out.push({
         bad: i.status !== 'warning',
-        text: `${i.service} (${i.address}) is ${words[i.status]}${why && `: ${why}`}`,
+        text: `${i.service} (${i.address}) ${words[i.status]}${why && `: ${why}`}`,
       })
   }
   for (const [what, of] of [
@@ -53,8 +53,8 @@ export function whatIsWrong(p?: Pipeline, h?: Health): Wrong[] {
 const words = {
   ok: 'is well',
   warning: 'has a warning',
-  degraded: 'not ready',
-  down: 'down',
+  degraded: 'is not ready',
+  down: 'is down',
   late: 'is late',
   stopped: 'has stopped',
   unknown: 'is not known',

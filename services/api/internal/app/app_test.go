@@ -83,7 +83,17 @@ func write(t *testing.T, db *mysqlx.DB) {
 		value := counts.Encode([]counts.Row{{Service: fmt.Sprintf("svc-%d", p), Level: logrec.Level(3 + 2*p), Lines: 10, Bytes: 100, Status: [5]uint64{0, 9, 0, 0, 1}}})
 		must(`INSERT INTO window_data VALUES (1, ?, ?, 0, 10, ?)`, p, noon.Unix(), value)
 	}
-	must(`INSERT INTO error_data VALUES (1, 1, ?, 0, 10, ?)`, noon.Unix(), counts.EncodeTexts([]counts.Text{{Service: "svc-1", Message: "Line # failed", Lines: 10}}))
+	text := func(at time.Time, texts ...string) {
+		var rows []counts.Text
+		for _, m := range texts {
+			rows = append(rows, counts.Text{Service: "svc-1", Message: m, Lines: 10})
+		}
+		must(`INSERT INTO error_data VALUES (1, 1, ?, 0, 10, ?)`, at.Unix(), counts.EncodeTexts(rows))
+	}
+	text(noon, "(other)", "Line # failed")
+	text(noon.Add(-5*time.Minute), "Disk full")
+	text(noon.Add(-30*time.Minute), "Line # failed")
+	must(`INSERT INTO window_data VALUES (1, 1, ?, 0, 10, ?)`, noon.Add(-30*time.Minute).Unix(), counts.Encode([]counts.Row{{Service: "svc-1", Level: logrec.LevelError, Lines: 10}}))
 }
 
 type logs struct {
@@ -158,9 +168,42 @@ func TestAPI(t *testing.T) {
 		require.NoError(t, json.Unmarshal(body, &m))
 		require.Equal(t, 20, m.Total)
 		require.InDelta(t, 50, m.ErrorRate, 0.01)
-		require.Len(t, m.TopErrors, 1)
+		require.Len(t, m.TopErrors, 2)
 		require.Contains(t, string(body), `"partial":false`)
 		require.NotContains(t, string(body), "windows_from")
+		require.Contains(t, string(body), `"total":20,"errors":10,"requests":20,"by_level":{"error":10,"info":10},"by_status_class":{"2xx":18,"5xx":2},`)
+	})
+	t.Run("metrics tell error texts that are new", func(t *testing.T) {
+		news := func(from int64) (out struct {
+			From   time.Time
+			Known  int
+			Errors []struct {
+				Message, Service string
+				Count            int
+			}
+		}) {
+			_, body := get(t, fmt.Sprintf("%s/api/metrics?start=%d&end=%d&new_from=%d", base, noon.Unix(), noon.Unix()+120, from))
+			var m map[string]any
+			require.NoError(t, json.Unmarshal(body, &m))
+			documented(t, base, "Metrics", m)
+			require.NoError(t, json.Unmarshal(body, &struct {
+				New any `json:"new_errors"`
+			}{&out}))
+			return out
+		}
+		got := news(noon.Unix() - 120)
+		require.Zero(t, got.Known, "nothing was before")
+		require.Len(t, got.Errors, 1, "what stands for many is not new")
+		got = news(noon.Unix() - 600)
+		require.Equal(t, 1, got.Known)
+		require.Equal(t, "Line # failed", got.Errors[0].Message)
+		require.Equal(t, noon.Unix()-600, got.From.Unix())
+		got = news(noon.Unix() - 3600)
+		require.Equal(t, 2, got.Known)
+		require.Empty(t, got.Errors)
+		code, body := get(t, fmt.Sprintf("%s/api/metrics?start=%d&new_from=%d", base, noon.Unix(), noon.Unix()))
+		require.Equal(t, 400, code)
+		require.Contains(t, string(body), `"field":"new_from"`)
 	})
 	t.Run("metrics say from when on counts are kept", func(t *testing.T) {
 		_, err := db.Text.Exec(`UPDATE partition_progress SET windows_from_s = ?`, noon.Unix()-3600)

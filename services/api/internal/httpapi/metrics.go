@@ -15,7 +15,10 @@ import (
 	"github.com/logmill/logmill/shared/fault"
 )
 
-const maxTopErrors = 20
+const (
+	maxTopErrors = 20
+	maxNewErrors = 50
+)
 
 // metricsJSON is the answer of GET /api/metrics.
 type metricsJSON struct {
@@ -24,12 +27,21 @@ type metricsJSON struct {
 	Partial     bool       `json:"partial"`               // the range begins before
 	Reason      string     `json:"partial_reason"`
 	Lag         status.Lag `json:"lag"`
+	New         *newErrors `json:"new_errors,omitempty"`
+}
+
+// newErrors are the error texts of a range that were not there before it.
+type newErrors struct {
+	From   time.Time          `json:"from"`  // how far back was looked
+	Known  int                `json:"known"` // texts that were there; 0: nothing tells new ones apart
+	Errors []metrics.TopError `json:"errors"`
 }
 
 func (s *server) metrics(c echo.Context) error {
 	p := &params{c: c, now: s.Now()}
-	p.only("start", "end", "step", "service", "by")
+	p.only("start", "end", "step", "service", "by", "new_from")
 	q := p.windows()
+	newFrom := p.newFrom(q)
 	by := p.oneOf("by", []string{"service"})
 	if err := p.err(); err != nil {
 		return err
@@ -38,7 +50,12 @@ func (s *server) metrics(c echo.Context) error {
 	if err != nil {
 		return wrong("step", err)
 	}
-	texts, err := s.sumUp(c.Request().Context(), b, q)
+	ctx := c.Request().Context()
+	set, err := s.Resident.Fresh(ctx)
+	if err != nil {
+		return err
+	}
+	texts, err := s.sumUp(ctx, set, b, q)
 	if errors.Is(err, metrics.ErrTooMuch) {
 		return wrong("by", err)
 	}
@@ -46,13 +63,43 @@ func (s *server) metrics(c echo.Context) error {
 		return err
 	}
 	out := metricsJSON{Report: b.Report(texts.Top(maxTopErrors)), Lag: s.Status.Lag()}
-	if out.WindowsFrom, err = s.Windows.WindowsFrom(c.Request().Context()); err != nil { // asked last: what is deleted meanwhile is said
+	if !newFrom.IsZero() {
+		if out.New, err = s.newErrors(ctx, set, q, newFrom, texts); err != nil {
+			return err
+		}
+	}
+	if out.WindowsFrom, err = s.Windows.WindowsFrom(ctx); err != nil { // asked last: what is deleted meanwhile is said
 		return err
 	}
 	if out.Partial = q.Start.Before(out.WindowsFrom); out.Partial {
 		out.Reason = "counts from before " + out.WindowsFrom.Format(time.RFC3339) + " are not kept (RETENTION_WINDOWS)"
 	}
+	if out.New != nil && out.New.From.Before(out.WindowsFrom) {
+		out.New.From = out.WindowsFrom
+	}
 	return c.JSON(http.StatusOK, out)
+}
+
+// newFrom is how far back error texts are compared with those of q; zero when nobody asks. Texts are kept by the minute.
+func (p *params) newFrom(q windows.Query) time.Time {
+	if p.c.QueryParam("new_from") == "" {
+		return time.Time{}
+	}
+	from := time.Unix(0, p.time("new_from", 0)).UTC().Truncate(time.Minute)
+	if !from.Before(q.Start) || q.Start.Sub(from) > maxRange {
+		p.wrong("new_from", "is not within %d days before start", int(maxRange.Hours()/24))
+	}
+	return from
+}
+
+// newErrors compares the texts of q with those from a moment on up to its start.
+func (s *server) newErrors(ctx context.Context, set *windows.Set, q windows.Query, from time.Time, texts metrics.Errors) (*newErrors, error) {
+	known := metrics.Errors{}
+	before := windows.Query{Start: from, End: q.Start.Truncate(time.Minute), Service: q.Service}
+	if err := s.errorTexts(ctx, set, before, known); err != nil {
+		return nil, err
+	}
+	return &newErrors{From: from, Known: len(known), Errors: texts.New(known, maxNewErrors)}, nil
 }
 
 func wrong(param string, err error) error {
@@ -60,25 +107,30 @@ func wrong(param string, err error) error {
 }
 
 // sumUp fills b from memory, and from MySQL with what memory has no room for or has not loaded yet.
-func (s *server) sumUp(ctx context.Context, b *metrics.Builder, q windows.Query) (metrics.Errors, error) {
-	set, err := s.Resident.Fresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	texts := metrics.Errors{}
-	from, textsFrom := set.Covered(q)
+func (s *server) sumUp(ctx context.Context, set *windows.Set, b *metrics.Builder, q windows.Query) (metrics.Errors, error) {
+	from, _ := set.Covered(q)
 	if from.After(q.Start) {
 		if err := s.Windows.Windows(ctx, q.Start, from, q.Service, b.Add); err != nil {
 			return nil, err
 		}
 	}
-	if textsFrom.After(q.Start) {
-		if err := s.Windows.ErrorTexts(ctx, q.Start, textsFrom, q.Service, texts); err != nil {
-			return nil, err
+	texts := metrics.Errors{}
+	if err := s.errorTexts(ctx, set, q, texts); err != nil {
+		return nil, err
+	}
+	return texts, set.Fill(b, q, from)
+}
+
+// errorTexts adds the error texts of a range, from memory and from MySQL.
+func (s *server) errorTexts(ctx context.Context, set *windows.Set, q windows.Query, texts metrics.Errors) error {
+	_, from := set.Covered(q)
+	if from.After(q.Start) {
+		if err := s.Windows.ErrorTexts(ctx, q.Start, from, q.Service, texts); err != nil {
+			return err
 		}
 	}
-	set.AddErrors(texts, q, textsFrom)
-	return texts, set.Fill(b, q, from)
+	set.AddErrors(texts, q, from)
+	return nil
 }
 
 // serviceJSON is what a service sent and what the catalogue says of it.

@@ -33,6 +33,20 @@ type Errors map[[2]string]int64
 // Add counts a service's text.
 func (e Errors) Add(service, text string, n int64) { e[[2]string{service, text}] += n }
 
+// New are the texts that known does not have, the most frequent first. OtherText, which stands for many, is never new.
+func (e Errors) New(known Errors, limit int) []TopError {
+	fresh := Errors{}
+	for k, n := range e {
+		if _, seen := known[k]; !seen && k[1] != OtherText {
+			fresh[k] = n
+		}
+	}
+	return fresh.Top(limit)
+}
+
+// OtherText stands for the texts of a minute and service past the processor's limit.
+const OtherText = "(other)"
+
 // Top are the most frequent, by count descending.
 func (e Errors) Top(limit int) []TopError {
 	out := make([]TopError, 0, len(e))
@@ -64,12 +78,16 @@ type ResponseTime struct {
 
 // Point is one step of the series.
 type Point struct {
-	Time     time.Time `json:"time"`
-	Total    int64     `json:"total"`
-	Errors   int64     `json:"errors"`
-	Requests int64     `json:"requests"`
-	AvgMS    float64   `json:"avg_response_time_ms"`
-	P95MS    float64   `json:"p95_response_time_ms"`
+	Time     time.Time        `json:"time"`
+	Total    int64            `json:"total"`
+	Errors   int64            `json:"errors"`
+	Requests int64            `json:"requests"`
+	ByLevel  map[string]int64 `json:"by_level"`        // those that there are
+	ByStatus map[string]int64 `json:"by_status_class"` // those that there are
+	AvgMS    float64          `json:"avg_response_time_ms"`
+	P50MS    float64          `json:"p50_response_time_ms"`
+	P95MS    float64          `json:"p95_response_time_ms"`
+	P99MS    float64          `json:"p99_response_time_ms"`
 }
 
 // ServicePoint is one step of a service's series.
@@ -113,8 +131,6 @@ func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 type Builder struct {
 	start, end int64 // s
 	step       int64 // s
-	levels     [logrec.LevelFatal + 1]int64
-	status     [5]int64
 	steps      []stepSum
 	services   map[string]*Service
 	bySteps    bool // services have series
@@ -123,8 +139,34 @@ type Builder struct {
 
 type stepSum struct {
 	total, errors, requests int64
+	levels                  [logrec.LevelFatal + 1]int64
+	status                  [5]int64
 	timing                  timing
 }
+
+// byLevel are the lines of each level that has any.
+func (s *stepSum) byLevel() map[string]int64 {
+	out := map[string]int64{}
+	for _, l := range logrec.Levels {
+		if n := s.levels[l]; n > 0 {
+			out[l.String()] = n
+		}
+	}
+	return out
+}
+
+// byStatus are the requests of each class of status that has any.
+func (s *stepSum) byStatus() map[string]int64 {
+	out := map[string]int64{}
+	for i, n := range s.status {
+		if n > 0 {
+			out[statusClass(i)] = n
+		}
+	}
+	return out
+}
+
+func statusClass(i int) string { return fmt.Sprintf("%dxx", i+1) }
 
 // Service is a service's sum.
 type Service struct {
@@ -189,10 +231,10 @@ func (b *Builder) Err() error {
 func (b *Builder) AddTotal(start int64, c *Cell) {
 	st := &b.steps[(start-b.start)/b.step]
 	for i, n := range c.Levels {
-		b.levels[i] += int64(n)
+		st.levels[i] += int64(n)
 	}
 	for i, n := range c.Status {
-		b.status[i] += int64(n)
+		st.status[i] += int64(n)
 	}
 	st.total, st.errors, st.requests = st.total+c.Lines(), st.errors+c.Errors(), st.requests+c.Requests()
 	st.timing.add(c)
@@ -231,12 +273,12 @@ func (b *Builder) Report(topErrors []TopError) Report {
 		st := &b.steps[i]
 		r.Total, failed, requests = r.Total+st.total, failed+st.errors, requests+st.requests
 		all.merge(&st.timing)
-	}
-	for _, l := range logrec.Levels {
-		r.ByLevel[l.String()] = b.levels[l]
-	}
-	for i, n := range b.status {
-		r.ByStatus[fmt.Sprintf("%dxx", i+1)] = n
+		for _, l := range logrec.Levels {
+			r.ByLevel[l.String()] += st.levels[l]
+		}
+		for k, n := range st.status {
+			r.ByStatus[statusClass(k)] += n
+		}
 	}
 	if r.Total > 0 {
 		r.ErrorRate = round(float64(failed) * 100 / float64(r.Total))
@@ -285,7 +327,8 @@ func (b *Builder) series() []Point {
 	out := make([]Point, len(b.steps))
 	for i := range b.steps {
 		st := &b.steps[i]
-		out[i] = Point{Time: b.time(i), Total: st.total, Errors: st.errors, Requests: st.requests, AvgMS: st.timing.avg(), P95MS: st.timing.quantile(.95)}
+		out[i] = Point{Time: b.time(i), Total: st.total, Errors: st.errors, Requests: st.requests, ByLevel: st.byLevel(), ByStatus: st.byStatus(),
+			AvgMS: st.timing.avg(), P50MS: st.timing.quantile(.5), P95MS: st.timing.quantile(.95), P99MS: st.timing.quantile(.99)}
 	}
 	return out
 }

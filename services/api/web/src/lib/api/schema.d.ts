@@ -630,6 +630,8 @@ export interface paths {
           service?: string
           /** @description service: the series of each of the top services too */
           by?: 'service'
+          /** @description Which error texts were not there between this moment and start; within 31 days before it. RFC 3339, Unix time (s, ms, µs, ns told apart by size), or relative: now-15m */
+          new_from?: string
         }
         header?: never
         path?: never
@@ -3095,6 +3097,16 @@ export interface components {
         errors: number
         avg_response_time_ms: number
         p95_response_time_ms: number
+        p50_response_time_ms: number
+        p99_response_time_ms: number
+        /** @description Lines of the levels that there are */
+        by_level: {
+          [key: string]: number
+        }
+        /** @description Requests of the classes that there are */
+        by_status_class: {
+          [key: string]: number
+        }
         /** @description Lines with a status */
         requests: number
       }[]
@@ -3118,6 +3130,21 @@ export interface components {
           avg_response_time_ms: number
         }[]
       }[]
+      /** @description With new_from: error texts (numbers and ids masked) that were not there between from and start. Of each minute and service 50 texts are remembered */
+      new_errors?: {
+        /**
+         * Format: date-time
+         * @description How far back was looked: new_from, or since when counts are kept
+         */
+        from: string
+        /** @description Texts that were there before; 0: nothing tells new ones apart */
+        known: number
+        errors: {
+          message: string
+          service: string
+          count: number
+        }[]
+      }
       /** @description Rows whose response times are missing in percentiles, because their sketch cannot be read */
       damaged_sketches?: number
     }

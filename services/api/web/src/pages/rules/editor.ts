@@ -111,29 +111,50 @@ function words(aggregate: boolean): Completion[] {
 function source(aggregate: boolean) {
   const all = words(aggregate)
   return async (c: CompletionContext): Promise<CompletionResult | null> => {
-    const w = wanted(c.state.doc.toString(), c.pos)
+    const text = c.state.doc.toString()
+    const rest = text.slice(c.pos)
+    const w = wanted(text, c.pos)
     switch (w.what) {
       case 'word':
         return w.from === c.pos && !c.explicit ? null : { from: w.from, options: all, validFor: /^\w*$/ }
       case 'attribute':
         return {
           from: w.from,
-          options: (await attributeNames()).map((label) => ({ label, type: 'column', apply: `${label}']` })),
+          // The quote and the bracket that were closed when they were opened are there already.
+          to: c.pos + (/^'?\]?/.exec(rest)?.[0].length ?? 0),
+          options: (await attributeNames()).map((n) => ({ label: n, type: 'column', apply: `${n}']` })),
         }
       case 'value': {
         const values = await valuesOf(w.column)
         if (!values.length) return null
-        const number = /^response_|^pattern_id$/.test(w.column)
+        const number = /^response_(status|time)|^pattern_id$/.test(w.column)
         return {
           from: w.open ? w.from - 1 : w.from,
-          filter: true,
-          options: values.slice(0, 50).map((v) => ({ label: number ? v : quote(v), type: 'text' })),
+          to: c.pos + (w.open && /^['"]/.test(rest) ? 1 : 0),
+          options: values.map((v) => ({ label: number ? v : quote(v), type: 'text' })),
         }
       }
     }
     return null
   }
 }
+
+/**
+ * Text typed over a selection. Left to itself, Chromium keeps how the selection looked as a style attribute, which the
+ * page's policy refuses.
+ */
+const overSelection = EditorView.domEventHandlers({
+  beforeinput(e, view) {
+    const { main } = view.state.selection
+    if (e.inputType !== 'insertText' || !e.data || main.empty || view.composing) return false
+    const text = e.data
+    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: 'input.type' })
+    if (!view.state.facet(EditorView.inputHandler).some((h) => h(view, main.from, main.to, text, insert)))
+      view.dispatch(insert())
+    e.preventDefault()
+    return true
+  },
+})
 
 /** The nonce of the page: its policy allows styles with it only. `vite dev` has none. */
 const nonce = () => document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce ?? ''
@@ -181,7 +202,9 @@ export function editor(parent: Element, o: Options): EditorView {
       EditorView.cspNonce.of(nonce()),
       history(),
       closeBrackets(),
-      autocompletion({ override: [source(o.aggregate)], icons: false, activateOnTyping: true }),
+      // Nothing else is meant by Enter here, so it need not wait.
+      autocompletion({ override: [source(o.aggregate)], icons: false, interactionDelay: 0 }),
+      overSelection,
       // Tab takes what is offered, and else goes to the next field: nobody is caught in an editor.
       keymap.of([
         { key: 'Tab', run: acceptCompletion },

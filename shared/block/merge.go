@@ -1,7 +1,6 @@
 package block
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -25,13 +24,6 @@ type Merger struct {
 	final   []int32 // those → codes by first appearance
 	names   []string
 	id      []byte
-}
-
-// rowKey is what a block is ordered by.
-type rowKey struct {
-	time, offset int64
-	row          int32
-	place        int32
 }
 
 // InputError is an input that cannot be read.
@@ -91,12 +83,9 @@ func (m *Merger) sort(meta *Meta) error {
 			return &InputError{i, err}
 		}
 	}
-	byKey := func(a, b rowKey) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.offset, b.offset), cmp.Compare(a.row, b.row))
-	}
 	m.order = m.order[:0]
-	if !slices.IsSortedFunc(m.keys, byKey) {
-		slices.SortFunc(m.keys, byKey)
+	if !slices.IsSortedFunc(m.keys, compareKeys) {
+		slices.SortFunc(m.keys, compareKeys)
 		for _, k := range m.keys {
 			m.order = append(m.order, k.place)
 		}

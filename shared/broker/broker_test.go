@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
 )
 
 const childEnv = "LOGMILL_TEST_BROKER_CHILD"
@@ -23,7 +24,7 @@ const childEnv = "LOGMILL_TEST_BROKER_CHILD"
 func TestMain(m *testing.M) {
 	dir := os.Getenv(childEnv)
 	if dir == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	port, _ := strconv.Atoi(os.Getenv(childEnv + "_PORT"))
 	b, err := Start(Config{Dir: dir, Port: port})

@@ -40,8 +40,9 @@ func (c *Claim) Context() context.Context { return c.session.Context() }
 
 // tracer is Watermill's hook into sarama, used to be told of partitions.
 type tracer struct {
-	hook  Hook
-	short func(topic string) string // takes the prefix off
+	hook   Hook
+	short  func(topic string) string // takes the prefix off
+	rejoin *rejoin
 }
 
 func (*tracer) WrapConsumer(c sarama.Consumer) sarama.Consumer { return c }
@@ -52,7 +53,9 @@ func (*tracer) WrapSyncProducer(_ *sarama.Config, p sarama.SyncProducer) sarama.
 	return p
 }
 
+// WrapConsumerGroupHandler is called before each try to join.
 func (t *tracer) WrapConsumerGroupHandler(h sarama.ConsumerGroupHandler) sarama.ConsumerGroupHandler {
+	t.rejoin.pause()
 	return &groupHandler{ConsumerGroupHandler: h, tracer: t}
 }
 
@@ -69,6 +72,7 @@ func (h *groupHandler) Setup(s sarama.ConsumerGroupSession) error {
 		if s.Context().Err() != nil {
 			// Partitions move again already. As an error it would make this member leave, wait and come back as another one, which moves them
 			// once more, under whoever loads then: two members could keep each other from ever loading. Nothing is read in a session that ended.
+			h.tracer.rejoin.joined.Store(true)
 			return nil //nolint:nilerr
 		}
 		if err != nil {
@@ -80,6 +84,7 @@ func (h *groupHandler) Setup(s sarama.ConsumerGroupSession) error {
 			s.ResetOffset(topic, p, off, "") // moves backward only
 		}
 	}
+	h.tracer.rejoin.joined.Store(true)
 	return h.ConsumerGroupHandler.Setup(s)
 }
 

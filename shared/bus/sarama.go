@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/rcrowley/go-metrics"
 
 	"github.com/logmill/logmill/shared/config"
 	"github.com/logmill/logmill/shared/contract"
@@ -26,6 +27,9 @@ const (
 	commitInterval = 500 * time.Millisecond
 	maxMessage     = contract.MaxMessageBytes
 )
+
+// Nobody reads sarama's own metrics: samples of every request, and a goroutine for the life of the process.
+func init() { metrics.UseNilMetrics = true }
 
 func saramaConfig(cfg config.Kafka, clientID string) (*sarama.Config, error) {
 	c := sarama.NewConfig()

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -20,9 +21,10 @@ const reconnectSleep = time.Second
 
 // Subscriber is a Watermill subscriber to one of our topics. Subscribe waits for a broker that is away instead of failing.
 type Subscriber struct {
-	cfg   config.Kafka
-	log   zerolog.Logger
-	inner *kafka.Subscriber
+	cfg    config.Kafka
+	log    zerolog.Logger
+	inner  *kafka.Subscriber
+	rejoin *rejoin
 }
 
 // NewSubscriber makes a member of a consumer group. Topics are named without prefix.
@@ -31,18 +33,19 @@ func NewSubscriber(cfg config.Kafka, group string, hook Hook, log zerolog.Logger
 	if err != nil {
 		return nil, err
 	}
+	again := newRejoin(log)
 	inner, err := kafka.NewSubscriber(kafka.SubscriberConfig{
 		Brokers:               cfg.Brokers,
 		Unmarshaler:           unmarshaler{},
 		OverwriteSaramaConfig: conf,
 		ConsumerGroup:         cfg.Group(group),
 		ReconnectRetrySleep:   reconnectSleep,
-		Tracer:                &tracer{hook: hook, short: func(t string) string { return strings.TrimPrefix(t, cfg.TopicPrefix) }},
+		Tracer:                &tracer{hook: hook, short: func(t string) string { return strings.TrimPrefix(t, cfg.TopicPrefix) }, rejoin: again},
 	}, Logger(log))
 	if err != nil {
 		return nil, err
 	}
-	return &Subscriber{cfg: cfg, log: log, inner: inner}, nil
+	return &Subscriber{cfg: cfg, log: log, inner: inner, rejoin: again}, nil
 }
 
 // Subscribe implements message.Subscriber.
@@ -56,7 +59,10 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 }
 
 // Close implements message.Subscriber.
-func (s *Subscriber) Close() error { return s.inner.Close() }
+func (s *Subscriber) Close() error {
+	s.rejoin.close()
+	return s.inner.Close()
+}
 
 // Info is where a message came from.
 type Info struct {
@@ -96,6 +102,10 @@ func Logger(log zerolog.Logger) watermill.LoggerAdapter {
 type adapter struct{ log zerolog.Logger }
 
 func (a adapter) Error(msg string, err error, f watermill.LogFields) {
+	if errors.Is(err, sarama.ErrInvalidSessionTimeout) {
+		a.log.Error().Err(err).Fields(map[string]any(f)).Msg("the broker refuses the session time-out: set KAFKA_SESSION_TIMEOUT to what its group.min.session.timeout.ms and group.max.session.timeout.ms allow")
+		return
+	}
 	a.log.Warn().Err(err).Fields(map[string]any(f)).Msg(strings.ToLower(msg)) // it goes on by itself: nobody must act
 }
 func (a adapter) Info(msg string, f watermill.LogFields) {

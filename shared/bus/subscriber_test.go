@@ -225,3 +225,19 @@ func TestPublisherOutlivesItsBroker(t *testing.T) {
 	require.NoError(t, pub.Close())
 	require.Error(t, publish(t.Context(), "closed"))
 }
+
+// TestARefusedSessionTimeout: a broker that refuses a setting is not asked without pause, the log says which setting it is, and closing does not wait.
+func TestARefusedSessionTimeout(t *testing.T) {
+	t.Parallel()
+	testkit.EachKafka(t, func(t *testing.T, cfg config.Kafka) {
+		cfg.SessionTimeout = 50 * time.Millisecond // below what any broker allows
+		p := &positions{next: map[int32]int64{}, owner: map[int32]string{}}
+		began := time.Now()
+		c := p.consume(t, cfg, "a", nil)
+		refusals := func() int { return strings.Count(c.log.String(), "KAFKA_SESSION_TIMEOUT") }
+		require.Eventually(t, func() bool { return refusals() >= 4 }, patience, 5*time.Millisecond)
+		require.GreaterOrEqual(t, time.Since(began), 700*time.Millisecond, "100, 200 and 400 ms between four tries")
+		require.Contains(t, c.log.String(), "could not join the group, trying again")
+		c.end()
+	})
+}

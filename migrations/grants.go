@@ -28,6 +28,8 @@ var Tables = []Access{
 	{Table: "block_data", Writer: "processor", Readers: []string{"alert-evaluator", "api"}, Days: true},
 	{Table: "window_data", Writer: "processor", Readers: []string{"api"}},
 	{Table: "error_data", Writer: "processor", Readers: []string{"api"}},
+	{Table: "service_hour", Writer: "processor", Readers: []string{"api"}},
+	{Table: "error_hour", Writer: "processor", Readers: []string{"api"}},
 	{Table: "log_window", Writer: "processor", Readers: []string{"api"}},
 	{Table: "error_window", Writer: "processor", Readers: []string{"api"}},
 	{Table: "window_change", Writer: "processor", Readers: []string{"api"}},

@@ -35,6 +35,8 @@
 //	  text as names above, but against the text before, whoever's it is
 //	  uvarint  lines
 //
+// The body of an hour's response times (service_hour.rt_bins) is what several response times have behind their maximum.
+//
 // Bins are DDSketch's (Masson, Rim, Lee 2019) at 1 %: percentiles from them are within 1 %, also after they were added up.
 package counts
 

@@ -100,6 +100,17 @@ func TestTextsRoundTrip(t *testing.T) {
 	require.Equal(t, texts, got)
 }
 
+func TestBinsRoundTrip(t *testing.T) {
+	t.Parallel()
+	var want, got Times
+	require.Empty(t, EncodeBins(&want))
+	require.NoError(t, got.ReadBins(nil))
+	want.Observe([]float64{0, 1, 2, 2, 900})
+	require.NoError(t, got.ReadBins(EncodeBins(&want)))
+	require.Equal(t, Times{Zero: want.Zero, Bins: want.Bins}, got)
+	require.ErrorIs(t, got.ReadBins([]byte{1, 0, 1}), ErrDamaged)
+}
+
 // TestGolden: values of every version so far are read for ever.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -109,7 +120,7 @@ func TestGolden(t *testing.T) {
 		{Service: "api-gateway", Level: logrec.LevelAbsent, Lines: 2, Bytes: 9},
 	}
 	texts := []Text{{"api", "no route to #", 12}, {"api", "no row #", 1}, {"api-gateway", "no route to #", 3}}
-	for name, made := range map[string][]byte{"window.v1": Encode(rows), "texts.v1": EncodeTexts(texts)} {
+	for name, made := range map[string][]byte{"window.v1": Encode(rows), "texts.v1": EncodeTexts(texts), "bins.v1": EncodeBins(&rows[0].Times)} {
 		file := filepath.Join("testdata", name+".hex")
 		if *update {
 			require.NoError(t, os.WriteFile(file, []byte(hex.EncodeToString(made)+"\n"), 0o600))

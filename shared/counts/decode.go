@@ -67,6 +67,20 @@ func EachText(data []byte, f func(*Text)) error {
 	return r.end()
 }
 
+// ReadBins takes the bins of a value of EncodeBins.
+func (t *Times) ReadBins(data []byte) error {
+	t.Zero, t.Bins = 0, nil
+	if len(data) == 0 {
+		return nil
+	}
+	r, err := unpack(data)
+	if err != nil {
+		return err
+	}
+	r.bins(t)
+	return r.end()
+}
+
 func unpack(data []byte) (*reader, error) {
 	if len(data) < 2 {
 		return nil, ErrDamaged
@@ -183,7 +197,12 @@ func (t *Times) one(ms float64) {
 }
 
 func (r *reader) times(t *Times) {
-	t.Count, t.SumMS, t.MaxMS, t.Zero = r.uvarint(), r.float(), r.float(), r.uvarint()
+	t.Count, t.SumMS, t.MaxMS = r.uvarint(), r.float(), r.float()
+	r.bins(t)
+}
+
+func (r *reader) bins(t *Times) {
+	t.Zero = r.uvarint()
 	n := r.number(2)
 	index := int64(0)
 	for i := range n {

@@ -102,6 +102,10 @@ func appendTimes(out []byte, t *Times) []byte {
 	out = binary.AppendUvarint(out, t.Count)
 	out = binary.LittleEndian.AppendUint64(out, math.Float64bits(t.SumMS))
 	out = binary.LittleEndian.AppendUint64(out, math.Float64bits(t.MaxMS))
+	return appendBins(out, t)
+}
+
+func appendBins(out []byte, t *Times) []byte {
 	out = binary.AppendUvarint(out, t.Zero)
 	out = binary.AppendUvarint(out, uint64(len(t.Bins)))
 	for i, b := range t.Bins {
@@ -113,6 +117,14 @@ func appendTimes(out []byte, t *Times) []byte {
 		out = binary.AppendUvarint(out, uint64(b.Count))
 	}
 	return out
+}
+
+// EncodeBins makes the value of an hour's response times (service_hour.rt_bins), whose count, sum and maximum stand beside it; empty without any.
+func EncodeBins(t *Times) []byte {
+	if t.Count == 0 {
+		return []byte{}
+	}
+	return pack(appendBins(nil, t))
 }
 
 // EncodeTexts makes the value of error texts, sorted by service and text, each pair once.

@@ -197,6 +197,13 @@ func (r *Report) windows(ctx context.Context, db *sql.DB, lines map[key]uint64) 
 	if err := values(ctx, db, have); err != nil {
 		return err
 	}
+	hours := map[key]uint64{}
+	for k, n := range lines {
+		hours[key{k.start - ((k.start%3600)+3600)%3600, k.service, k.level}] += n
+	}
+	if err := r.hours(ctx, db, hours); err != nil {
+		return err
+	}
 	for k, n := range lines {
 		if have[k] != n {
 			r.Problems = append(r.Problems, fmt.Sprintf("windows count %d of %v, stored are %d", have[k], k, n))
@@ -208,6 +215,45 @@ func (r *Report) windows(ctx context.Context, db *sql.DB, lines map[key]uint64) 
 		}
 	}
 	return nil
+}
+
+// hours compares each hour's counts with the stored lines.
+func (r *Report) hours(ctx context.Context, db *sql.DB, lines map[key]uint64) error {
+	have := map[key]uint64{}
+	for l, column := range []string{"line_count - trace_count - debug_count - info_count - warn_count - error_count - fatal_count",
+		"trace_count", "debug_count", "info_count", "warn_count", "error_count", "fatal_count"} {
+		if err := hoursOf(ctx, db, logrec.Level(l), column, have); err != nil {
+			return err
+		}
+	}
+	for k, n := range lines {
+		if have[k] != n {
+			r.Problems = append(r.Problems, fmt.Sprintf("hours count %d of %v, stored are %d", have[k], k, n))
+		}
+		delete(have, k)
+	}
+	for k, n := range have {
+		r.Problems = append(r.Problems, fmt.Sprintf("hours count %d of %v, none is stored", n, k))
+	}
+	return nil
+}
+
+// hoursOf reads a level's counts.
+func hoursOf(ctx context.Context, db *sql.DB, level logrec.Level, column string, have map[key]uint64) error {
+	rows, err := db.QueryContext(ctx, `SELECT start_s, service, SUM(`+column+`) AS n FROM service_hour GROUP BY start_s, service HAVING n > 0`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		k := key{level: level}
+		var n uint64
+		if err := rows.Scan(&k.start, &k.service, &n); err != nil {
+			return err
+		}
+		have[k] = n
+	}
+	return rows.Err()
 }
 
 // values adds up what window_data says. Of log_window, which processors of this build do not write, nothing may be there.

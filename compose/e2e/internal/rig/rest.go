@@ -17,7 +17,7 @@ type Rest struct {
 // What is counted, and rebuilt.
 var (
 	blockTables  = []string{"block", "block_data", "block_filter"}
-	windowTables = []string{"window_data", "error_data", "window_change"}
+	windowTables = []string{"window_data", "error_data", "service_hour", "error_hour", "window_change"}
 )
 
 // Rebuild deletes what was retired, which is otherwise deleted a quarter of an hour later, and lets tables be written anew, so that their files show what stays.

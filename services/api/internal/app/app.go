@@ -84,7 +84,7 @@ const (
 	clockEvery   = 5 * time.Second
 	minMemoryMB  = 64
 	indexShare   = 4 // of the memory, one part in so many is the index's
-	windowShare  = 8 // and one in so many that of windows
+	windowShare  = 8 // one in so many that of windows, and one that of hours
 )
 
 // App is a wired api.
@@ -100,6 +100,7 @@ type App struct {
 	engine   *search.Engine
 	tail     *tail.Hub
 	windows  *windows.Resident
+	hours    *windows.Resident
 	tests    *backtest.Runner
 	health   *obs.Health
 	listener net.Listener
@@ -129,8 +130,9 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	memory := cfg.MemoryMB << 20
 	a.index = index.New(st, memory/indexShare)
 	a.windows = windows.New(st, memory/windowShare, time.Now)
+	a.hours = windows.NewHours(store.Hours{Store: st}, memory/windowShare, time.Now)
 	budget := search.Budget{Rows: cfg.MaxRows, Bytes: cfg.MaxBytes, Time: cfg.MaxTime}
-	engine := search.New(a.index, st, search.Config{Budget: budget, Cache: memory - memory/indexShare - memory/windowShare, Windows: minutes(a.windows)}, time.Now)
+	engine := search.New(a.index, st, search.Config{Budget: budget, Cache: memory - memory/indexShare - 2*(memory/windowShare), Windows: minutes(a.windows)}, time.Now)
 	a.engine = engine
 	reg := obs.NewRegistry()
 	a.tail = newTail(cfg.Kafka, reg)
@@ -157,7 +159,7 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(err, a.listener.Close(), a.stack.Close())
 	}
-	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Rules: st, Alerts: st, Silences: st, Audit: st, DeadLetters: a.deadLetters(st), Backtests: a.tests, Status: a.watch, Line: a.line, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
+	a.server = httpapi.New(httpapi.Deps{Gate: gate, Catalogue: services.Get, Search: engine, Budgets: budgets(cfg, budget), Tail: a.tail, Storage: engine, Keeping: st, Windows: st, Resident: a.windows, Hours: store.Hours{Store: st}, HoursSet: a.hours, Rules: st, Alerts: st, Silences: st, Audit: st, DeadLetters: a.deadLetters(st), Backtests: a.tests, Status: a.watch, Line: a.line, Web: pages, Health: a.health, Registry: reg, Log: log, Now: time.Now})
 	return a, nil
 }
 
@@ -183,6 +185,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	wg.Go(func() { a.line.Run(running) })
 	wg.Go(func() { a.index.Run(running) })
 	wg.Go(func() { a.windows.Run(running) })
+	wg.Go(func() { a.hours.Run(running) })
 	wg.Go(func() { a.engine.Warm(running) })
 	wg.Go(func() { a.sample(running) })
 	wg.Go(func() { a.prune(running, store.New(a.db)) })

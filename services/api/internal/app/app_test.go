@@ -206,7 +206,7 @@ func TestAPI(t *testing.T) {
 		require.Contains(t, string(body), `"field":"new_from"`)
 	})
 	t.Run("metrics say from when on counts are kept", func(t *testing.T) {
-		_, err := db.Text.Exec(`UPDATE partition_progress SET windows_from_s = ?`, noon.Unix()-3600)
+		_, err := db.Text.Exec(`UPDATE partition_progress SET windows_from_s = ?, hours_from_s = ?`, noon.Unix()-3600, noon.Unix()-3600)
 		require.NoError(t, err)
 		_, body := get(t, fmt.Sprintf("%s/api/metrics?start=%d&end=%d", base, noon.Unix(), noon.Unix()+120))
 		require.Contains(t, string(body), `"partial":false`)

@@ -68,11 +68,16 @@ func (s *server) metrics(c echo.Context) error {
 			return err
 		}
 	}
-	if out.WindowsFrom, err = s.Windows.WindowsFrom(ctx); err != nil { // asked last: what is deleted meanwhile is said
+	windowsFrom, hoursFrom, err := s.Windows.WindowsFrom(ctx) // asked last: what is deleted meanwhile is said
+	if err != nil {
 		return err
 	}
+	setting := "RETENTION_WINDOWS"
+	if out.WindowsFrom = windowsFrom; q.Hours() {
+		out.WindowsFrom, setting = hoursFrom, "RETENTION_HOURS"
+	}
 	if out.Partial = q.Start.Before(out.WindowsFrom); out.Partial {
-		out.Reason = "counts from before " + out.WindowsFrom.Format(time.RFC3339) + " are not kept (RETENTION_WINDOWS)"
+		out.Reason = "counts from before " + out.WindowsFrom.Format(time.RFC3339) + " are not kept (" + setting + ")"
 	}
 	if out.New != nil && out.New.From.Before(out.WindowsFrom) {
 		out.New.From = out.WindowsFrom
@@ -106,19 +111,41 @@ func wrong(param string, err error) error {
 	return fault.Invalid("the request has mistakes", fault.Field{Name: param, Reason: err.Error()})
 }
 
-// sumUp fills b from memory, and from MySQL with what memory has no room for or has not loaded yet.
+// sumUp fills b: from hours where they can answer, from windows otherwise.
 func (s *server) sumUp(ctx context.Context, set *windows.Set, b *metrics.Builder, q windows.Query) (metrics.Errors, error) {
-	from, _ := set.Covered(q)
-	if from.After(q.Start) {
-		if err := s.Windows.Windows(ctx, q.Start, from, q.Service, b.Add); err != nil {
+	texts := metrics.Errors{}
+	hours, err := s.HoursSet.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, _ := hours.Covered(q)
+	if at.After(q.Start) {
+		if err := s.sumWindows(ctx, set, b, texts, q.Until(at)); err != nil {
 			return nil, err
 		}
 	}
-	texts := metrics.Errors{}
-	if err := s.errorTexts(ctx, set, q, texts); err != nil {
-		return nil, err
+	if !at.Before(q.End) {
+		return texts, nil
 	}
-	return texts, set.Fill(b, q, from)
+	hours.AddErrors(texts, q, at)
+	if q.Service != "" { // with its response times, which are in MySQL
+		return texts, s.Hours.HoursOf(ctx, at, q.End, q.Service, b.Add)
+	}
+	return texts, hours.Fill(b, q, at)
+}
+
+// sumWindows fills b and texts from memory, and from MySQL with what memory has no room for or has not loaded yet.
+func (s *server) sumWindows(ctx context.Context, set *windows.Set, b *metrics.Builder, texts metrics.Errors, q windows.Query) error {
+	from, _ := set.Covered(q)
+	if from.After(q.Start) {
+		if err := s.Windows.Windows(ctx, q.Start, from, q.Service, b.Add); err != nil {
+			return err
+		}
+	}
+	if err := s.errorTexts(ctx, set, q, texts); err != nil {
+		return err
+	}
+	return set.Fill(b, q, from)
 }
 
 // errorTexts adds the error texts of a range, from memory and from MySQL.
@@ -173,13 +200,22 @@ func (s *server) services(c echo.Context) error {
 	return c.JSON(http.StatusOK, out)
 }
 
-// servicesOf adds services up from memory, and from MySQL what memory has no room for or has not loaded yet.
+// servicesOf adds services up: from hours where they can answer, from windows otherwise.
 func (s *server) servicesOf(ctx context.Context, q windows.Query) (windows.Services, error) {
+	out := windows.Services{}
+	hours, err := s.HoursSet.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, _ := hours.Covered(q)
+	hours.AddServices(out, q, at)
+	if q = q.Until(at); !q.Start.Before(q.End) {
+		return out, nil
+	}
 	set, err := s.Resident.Fresh(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := windows.Services{}
 	from, _ := set.Covered(q)
 	if from.After(q.Start) {
 		if err := s.Windows.Windows(ctx, q.Start, from, "", out.Add); err != nil {

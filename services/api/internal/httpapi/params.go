@@ -179,23 +179,30 @@ func (p *params) window() (start, end time.Time) {
 	return start, end
 }
 
-// windows is what figures are asked for: start and end are widened to whole windows, of 10 s, or of a minute where the step is one of minutes.
+// windows is what figures are asked for: start and end are widened to whole windows, of 10 s, or of minutes or hours where the step is one of these.
 func (p *params) windows() windows.Query {
 	start, end := p.window()
 	q := windows.Query{Start: start, End: end, Step: p.step(start, end), Service: p.c.QueryParam("service")}
-	if q.Step > 0 && q.Step%time.Minute == 0 {
-		q.Start, q.End = q.Start.Truncate(time.Minute), q.End.Add(time.Minute-1).Truncate(time.Minute)
+	for _, width := range []time.Duration{time.Minute, time.Hour} {
+		if q.Step > 0 && q.Step%width == 0 {
+			q.Start, q.End = q.Start.Truncate(width), q.End.Add(width-1).Truncate(width)
+		}
 	}
 	return q
 }
 
-// servicesIn is a range for the list of services: one of more than an hour is widened to whole minutes, of which memory has more.
+// servicesIn is a range for the list of services: one of more than an hour is widened to whole minutes, one of more than a day to
+// hours, of which memory has more.
 func (p *params) servicesIn() windows.Query {
 	start, end := p.window()
-	if end.Sub(start) > defaultRange {
-		start, end = start.Truncate(time.Minute), end.Add(time.Minute-1).Truncate(time.Minute)
+	width := 10 * time.Second
+	switch d := end.Sub(start); {
+	case d > 24*time.Hour:
+		width = time.Hour
+	case d > defaultRange:
+		width = time.Minute
 	}
-	return windows.Query{Start: start, End: end, Step: time.Minute}
+	return windows.Query{Start: start.Truncate(width), End: end.Add(width - 1).Truncate(width), Step: width}
 }
 
 // steps are those that people read well.

@@ -40,11 +40,16 @@ type Searcher interface {
 // Windows reads the window tables.
 type Windows interface {
 	Windows(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
-	WindowsFrom(ctx context.Context) (time.Time, error)
+	WindowsFrom(ctx context.Context) (windows, hours time.Time, err error)
 	ErrorTexts(ctx context.Context, start, end time.Time, service string, t metrics.Errors) error
 }
 
-// Resident is the copy of the window tables in memory.
+// Hours reads hours.
+type Hours interface {
+	HoursOf(ctx context.Context, start, end time.Time, service string, f func(metrics.Window) error) error
+}
+
+// Resident is a copy of windows, or of hours, in memory.
 type Resident interface {
 	Fresh(ctx context.Context) (*windows.Set, error)
 }
@@ -58,6 +63,8 @@ type Deps struct {
 	Tail        Tail
 	Windows     Windows
 	Resident    Resident
+	Hours       Hours
+	HoursSet    Resident
 	Storage     Storage
 	Keeping     Keeping
 	Rules       Rules

@@ -61,6 +61,11 @@ func eachOf(start int64, data []byte, f func(*metrics.Window) error) error {
 }
 
 func (s *Store) eachError(ctx context.Context, where string, f func(*windows.ErrorRow), args ...any) error {
+	return s.eachText(ctx, both(errorsSQL, where), f, append(args, args...)...)
+}
+
+// eachText calls f with the texts of values and rows; each is f's until it returns.
+func (s *Store) eachText(ctx context.Context, query string, f func(*windows.ErrorRow), args ...any) error {
 	var e windows.ErrorRow
 	var value bool
 	var data sql.RawBytes
@@ -79,7 +84,7 @@ func (s *Store) eachError(ctx context.Context, where string, f func(*windows.Err
 			return nil // texts are examples: the counts that they belong to are in the windows
 		}
 		return err
-	}, both(errorsSQL, where), append(args, args...)...)
+	}, query, args...)
 }
 
 // Windows calls f with the window rows of [start, end), of one service or of all; each is f's until it returns.
@@ -92,13 +97,19 @@ func (s *Store) Windows(ctx context.Context, start, end time.Time, service strin
 	}, start.Unix(), end.Unix())
 }
 
-// WindowsFrom is since when windows are whole; the zero time when none was ever deleted.
-func (s *Store) WindowsFrom(ctx context.Context) (time.Time, error) {
-	var from int64
-	if err := s.db.Text.QueryRowContext(ctx, `SELECT COALESCE(MAX(windows_from_s), 0) FROM partition_progress`).Scan(&from); err != nil || from == 0 {
-		return time.Time{}, err
+// WindowsFrom is since when windows are whole, and since when they are together with hours; the zero time when none was ever deleted.
+func (s *Store) WindowsFrom(ctx context.Context) (windows, hours time.Time, err error) {
+	var w, h int64
+	err = s.db.Text.QueryRowContext(ctx, `SELECT COALESCE(MAX(windows_from_s), 0), COALESCE(MAX(IF(hours_through = windows_through, LEAST(windows_from_s, hours_from_s), windows_from_s)), 0)
+ FROM partition_progress`).Scan(&w, &h)
+	return since(w), since(h), err
+}
+
+func since(s int64) time.Time {
+	if s <= 0 {
+		return time.Time{}
 	}
-	return time.Unix(from, 0).UTC(), nil
+	return time.Unix(s, 0).UTC()
 }
 
 // ErrorTexts adds the error texts of [start, end), of one service or of all, to t. The minutes at both ends count whole.

@@ -94,3 +94,68 @@ func BenchmarkReport(b *testing.B) {
 		})
 	}
 }
+
+// month is the hours of the bench profile.
+type month struct{ traffic }
+
+func (month) WindowSpan(context.Context, Partition) (Span, error) {
+	return Span{Hour(t0) - 30*24*hour, Hour(t0)}, nil
+}
+
+func (month) PartitionWindows(_ context.Context, p Partition, s Span, f func(*metrics.Window)) error {
+	rng := rand.New(rand.NewPCG(uint64(p.Part), uint64(s.From)))
+	for at := s.From; at < s.To; at += hour {
+		for service := int(p.Part); service < 200; service += 6 {
+			w := row(rng, at, fmt.Sprintf("service-%d", service), logrec.LevelInfo)
+			for range 30 {
+				w.Times.Observe([]float64{math.Exp(rng.NormFloat64() + 3)})
+			}
+			f(w)
+		}
+	}
+	return nil
+}
+
+func (month) PartitionErrors(_ context.Context, p Partition, s Span, f func(*ErrorRow)) error {
+	for at := s.From; at < s.To; at += hour {
+		for service := int(p.Part); service < 200; service += 6 {
+			for text := range 20 {
+				f(&ErrorRow{at, fmt.Sprintf("service-%d", service), fmt.Sprintf("connection to # failed with code %c", 'a'+text), 3})
+			}
+		}
+	}
+	return nil
+}
+
+// BenchmarkMonth is an answer of GET /api/metrics for thirty days, and of GET /api/services, from memory.
+func BenchmarkMonth(b *testing.B) {
+	r := NewHours(month{}, 4<<30, func() time.Time { return time.Unix(t0, 0) })
+	for more := true; more; {
+		var err error
+		more, err = r.refresh(b.Context())
+		require.NoError(b, err)
+	}
+	set := r.Current()
+	end := time.Unix(Hour(t0), 0).UTC()
+	q := Query{Start: end.Add(-30 * 24 * time.Hour), End: end, Step: 6 * time.Hour}
+	from, _ := set.Covered(q)
+	require.Equal(b, q.Start, from)
+	b.Run("metrics", func(b *testing.B) {
+		for b.Loop() {
+			build, err := metrics.NewBuilder(q.Start, q.End, q.Step, false)
+			require.NoError(b, err)
+			texts := metrics.Errors{}
+			set.AddErrors(texts, q, from)
+			require.NoError(b, set.Fill(build, q, from))
+			_ = build.Report(texts.Top(20))
+		}
+		b.ReportMetric(float64(set.bytes)/1e6, "MB")
+	})
+	b.Run("services", func(b *testing.B) {
+		for b.Loop() {
+			sums := Services{}
+			set.AddServices(sums, q, from)
+			require.Len(b, sums.After("", 1000), 200)
+		}
+	})
+}

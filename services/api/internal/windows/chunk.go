@@ -69,6 +69,9 @@ func newBuilder(width int64, t *tables) *builder {
 	return &builder{width: width, tables: t, chunks: map[int64]*chunk{}, places: map[place]int{}}
 }
 
+// Hour is the one that a second lies in.
+func Hour(s int64) int64 { return floor(s, hour) }
+
 // Minute is the one that a second lies in.
 func Minute(s int64) int64 { return floor(s, minute) }
 
@@ -118,6 +121,9 @@ func (b *builder) done() []*chunk {
 		c.services = slices.Clip(c.services)
 		for i := range c.services {
 			c.total.Add(&c.services[i].cell)
+			if b.width == hour {
+				c.services[i].cell.Bins = nil
+			}
 			c.bytes += binBytes * int64(len(c.services[i].cell.Bins))
 		}
 		c.bytes += chunkBytes + entryBytes*int64(len(c.services)) + binBytes*int64(len(c.total.Bins)) + errorBytes*int64(len(c.errors))

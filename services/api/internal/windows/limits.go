@@ -6,6 +6,7 @@ import "time"
 const (
 	second = 10 // s: the width of a row
 	minute = 60 // s: the width of what is kept
+	hour   = 3600
 
 	// fineFor is how far back windows of 10 s are kept, for steps below a minute.
 	fineFor = 2 * 3600
@@ -20,8 +21,9 @@ const (
 	// startOver is how long a set may go without a look at MySQL: touched minutes are remembered there for a day.
 	startOver = 12 * time.Hour
 
-	// loadAtOnce is how much history one round of the first load reads, a partition, s.
-	loadAtOnce = 3600
+	// loadAtOnce is how much history one round of the first load reads, a partition, s; hoursAtOnce of hours.
+	loadAtOnce  = 3600
+	hoursAtOnce = 7 * 24 * 3600
 
 	// fewTexts of errors are kept whether they are in use or not.
 	fewTexts = 100_000

@@ -14,15 +14,24 @@ type Query struct {
 	Service    string // "" = all
 }
 
-// fine tells whether minutes are too coarse.
-func (q Query) fine() bool {
-	return q.Start.Unix()%minute != 0 || q.End.Unix()%minute != 0 || q.Step%(minute*time.Second) != 0
+// finer tells whether windows of a width, s, are too coarse.
+func (q Query) finer(width int64) bool {
+	return q.Start.Unix()%width != 0 || q.End.Unix()%width != 0 || q.Step%(time.Duration(width)*time.Second) != 0
 }
+
+// Until is q up to a moment.
+func (q Query) Until(at time.Time) Query {
+	q.End = at
+	return q
+}
+
+// Hours tells whether hours can answer q.
+func (q Query) Hours() bool { return !q.finer(hour) }
 
 // Covered is from where on the set has the windows and the error texts of q: what lies before has to be read from MySQL. End = it has nothing.
 func (s *Set) Covered(q Query) (windows, errors time.Time) {
 	at := s.from
-	if q.fine() {
+	if q.finer(s.width) {
 		at = s.fine
 	}
 	clamp := func(at int64) time.Time { return time.Unix(min(max(at, q.Start.Unix()), q.End.Unix()), 0).UTC() }
@@ -67,7 +76,7 @@ func (s *Set) fillOne(b *metrics.Builder, q Query, from time.Time) {
 func (s *Set) each(q Query, from time.Time, f func(*chunk)) {
 	for i := range s.parts {
 		list := s.parts[i].minutes
-		if q.fine() {
+		if q.finer(s.width) {
 			list = s.parts[i].tens
 		}
 		for _, c := range list.between(from.Unix(), q.End.Unix()) {
@@ -84,7 +93,7 @@ func (s *Set) AddErrors(t metrics.Errors, q Query, from time.Time) {
 	}
 	sums := make([]int64, len(s.texts))
 	for i := range s.parts {
-		for _, c := range s.parts[i].minutes.between(floor(from.Unix(), minute), q.End.Unix()) {
+		for _, c := range s.parts[i].minutes.between(floor(from.Unix(), s.width), q.End.Unix()) {
 			for _, e := range c.errors {
 				sums[e.text] += int64(e.count)
 			}

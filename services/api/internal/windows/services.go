@@ -24,20 +24,24 @@ type Services map[string]*Service
 func (s Services) Add(w metrics.Window) error {
 	if w.Lines > 0 {
 		cell := w.Cell()
-		s.add(w.Service, &cell, w.Start)
+		s.of(w.Service).add(&cell, w.Start)
 	}
 	return nil
 }
 
-func (s Services) add(name string, c *metrics.Cell, last int64) {
+func (s Services) of(name string) *Service {
 	x := s[name]
 	if x == nil {
 		x = &Service{Name: name}
 		s[name] = x
 	}
+	return x
+}
+
+func (x *Service) add(c *metrics.Cell, last int64) {
 	x.Lines, x.Errors = x.Lines+c.Lines(), x.Errors+c.Errors()
-	if at := time.Unix(last, 0).UTC(); at.After(x.LastSeen) {
-		x.LastSeen = at
+	if x.LastSeen.IsZero() || last > x.LastSeen.Unix() {
+		x.LastSeen = time.Unix(last, 0).UTC()
 	}
 }
 
@@ -55,10 +59,14 @@ func (s Services) After(name string, limit int) []Service {
 
 // AddServices adds the services of q from a moment on, which Covered has said, to sums.
 func (s *Set) AddServices(sums Services, q Query, from time.Time) {
+	known := make([]*Service, len(s.names))
 	s.each(q, from, func(c *chunk) {
 		for k := range c.services {
 			e := &c.services[k]
-			sums.add(s.names[e.service], &e.cell, c.start+int64(e.last))
+			if known[e.service] == nil {
+				known[e.service] = sums.of(s.names[e.service])
+			}
+			known[e.service].add(&e.cell, c.start+int64(e.last))
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package windows keeps windows and error texts in memory, summed up by the minute, as far back as its budget goes, so
+// Package windows keeps windows and error texts in memory, summed up by the minute, and hours, as far back as its budget goes, so
 // that figures of any range are a matter of milliseconds. It follows what processors write by the table window_change.
 package windows
 
@@ -24,8 +24,21 @@ type Partition struct {
 type Position struct {
 	Partition
 	Through int64 // windows hold all offsets below
-	From    int64 // windows before it were deleted, s
+	From    int64 // windows before it were deleted, or hours are not whole, s
 }
+
+// scale is how wide the windows are that are kept.
+type scale struct {
+	width      int64
+	loadAtOnce int64
+	fine       bool // the newest are kept by 10 s as well
+	begins     bool // before From there is more than these windows know
+}
+
+var (
+	byMinutes = scale{width: minute, loadAtOnce: loadAtOnce, fine: true}
+	byHours   = scale{width: hour, loadAtOnce: hoursAtOnce, begins: true}
+)
 
 // Span is [From, To), s, multiples of a minute.
 type Span struct{ From, To int64 }
@@ -44,6 +57,7 @@ type Source interface {
 
 // Set is what is in memory at some moment. Immutable.
 type Set struct {
+	width int64
 	parts []part
 	names []string // tables as they were
 	texts []text
@@ -54,7 +68,7 @@ type Set struct {
 
 type part struct {
 	Partition
-	minutes, tens series
+	minutes, tens series // or hours, and nothing
 }
 
 // Stats are figures of a set.
@@ -78,6 +92,7 @@ func (s *Set) Stats() Stats {
 
 // Resident follows a source. Safe for concurrent use.
 type Resident struct {
+	scale
 	source Source
 	budget int64
 	now    func() time.Time
@@ -93,13 +108,23 @@ type Resident struct {
 // following is what is known of a partition; with the token.
 type following struct {
 	through int64
+	from    int64
 	first   int64 // its first minute when it was met
 	next    int64 // history is loaded down to here, s
 }
 
 // New makes a copy that takes about budget bytes of memory at most: the oldest windows stay in MySQL.
 func New(source Source, budget int64, now func() time.Time) *Resident {
-	r := &Resident{source: source, budget: budget, now: now, turn: make(chan struct{}, 1)}
+	return newResident(byMinutes, source, budget, now)
+}
+
+// NewHours makes a copy of hours: minutes of the source are hours. Response times of services have no bins: those of a service are in MySQL.
+func NewHours(source Source, budget int64, now func() time.Time) *Resident {
+	return newResident(byHours, source, budget, now)
+}
+
+func newResident(s scale, source Source, budget int64, now func() time.Time) *Resident {
+	r := &Resident{scale: s, source: source, budget: budget, now: now, turn: make(chan struct{}, 1)}
 	r.turn <- struct{}{}
 	r.forget()
 	return r
@@ -108,7 +133,7 @@ func New(source Source, budget int64, now func() time.Time) *Resident {
 // forget starts anew.
 func (r *Resident) forget() {
 	r.known, r.tables, r.floor = map[Partition]*following{}, newTables(), math.MinInt64
-	r.current.Store(&Set{from: math.MaxInt64, fine: math.MaxInt64})
+	r.current.Store(&Set{width: r.width, from: math.MaxInt64, fine: math.MaxInt64})
 }
 
 // Current is the newest set in memory, however old.
@@ -175,7 +200,10 @@ func (r *Resident) refresh(ctx context.Context) (more bool, err error) {
 	if r.replaced(positions) {
 		r.forget()
 	}
-	next := &Set{from: math.MinInt64, fine: floor(begun.Unix()-fineFor, minute)}
+	next := &Set{width: r.width, from: math.MinInt64, fine: math.MaxInt64}
+	if r.fine {
+		next.fine = floor(begun.Unix()-fineFor, minute)
+	}
 	after := make(map[Partition]*following, len(positions))
 	changed := len(positions) != len(r.Current().parts)
 	for _, p := range positions {
@@ -189,6 +217,9 @@ func (r *Resident) refresh(ctx context.Context) (more bool, err error) {
 		if !step.whole {
 			next.from, more = max(next.from, step.now.next), true
 		}
+		if r.begins {
+			next.from = max(next.from, p.From)
+		}
 	}
 	r.known = after // only now: what a round that failed has read is read again
 	if changed {
@@ -199,7 +230,7 @@ func (r *Resident) refresh(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// replaced tells whether a partition has gone back or away: another database.
+// replaced tells whether a partition has gone back or away, another database, or has windows again that it had not.
 func (r *Resident) replaced(now []Position) bool {
 	there := 0
 	for _, p := range now {
@@ -207,7 +238,7 @@ func (r *Resident) replaced(now []Position) bool {
 		if f == nil {
 			continue
 		}
-		if there++; p.Through < f.through {
+		if there++; p.Through < f.through || p.From < f.from {
 			return true
 		}
 	}
@@ -231,7 +262,7 @@ func (r *Resident) follow(ctx context.Context, p Position, fine int64) (out step
 		if spans, first, err = r.touched(ctx, p, f); err != nil {
 			return step{}, err
 		}
-		f = &following{through: p.Through, first: first, next: f.next}
+		f = &following{through: p.Through, from: f.from, first: first, next: f.next}
 		if len(spans) > touchedAtOnce { // an import: its windows come in order, like the rest of history
 			f, spans, old = nil, nil, part{Partition: p.Partition}
 		}
@@ -242,12 +273,13 @@ func (r *Resident) follow(ctx context.Context, p Position, fine int64) (out step
 		}
 	}
 	floor := max(r.floor, p.From)
-	now := &following{through: p.Through, first: f.first, next: f.next}
+	now := &following{through: p.Through, from: p.From, first: f.first, next: f.next}
 	if end := max(f.first, floor); f.next > end {
-		now.next = max(end, f.next-loadAtOnce)
+		now.next = max(end, f.next-r.loadAtOnce)
 		spans = join(append(spans, Span{now.next, f.next}))
 	}
-	out = step{part: old, now: now, changed: len(spans) > 0 || r.known[p.Partition] == nil || len(old.minutes.between(math.MinInt64, floor)) > 0, whole: now.next <= max(f.first, floor)}
+	known := r.known[p.Partition]
+	out = step{part: old, now: now, changed: len(spans) > 0 || known == nil || r.begins && known.from != p.From || len(old.minutes.between(math.MinInt64, floor)) > 0, whole: now.next <= max(f.first, floor)}
 	if out.changed {
 		out.part, err = r.read(ctx, old, spans, floor, fine)
 	}
@@ -291,7 +323,7 @@ func (r *Resident) touched(ctx context.Context, p Position, f *following) (_ []S
 		case loading && m < f.next: // it comes with history
 			first = min(first, m)
 		default:
-			spans = append(spans, Span{m, m + minute})
+			spans = append(spans, Span{m, m + r.width})
 		}
 	}
 	return join(spans), first, nil
@@ -313,7 +345,7 @@ func join(spans []Span) []Span {
 
 // read is a partition with its spans read again.
 func (r *Resident) read(ctx context.Context, old part, spans []Span, from, fine int64) (part, error) {
-	minutes, tens := newBuilder(minute, r.tables), newBuilder(second, r.tables)
+	minutes, tens := newBuilder(r.width, r.tables), newBuilder(second, r.tables)
 	for _, s := range spans {
 		err := r.source.PartitionWindows(ctx, old.Partition, s, func(w *metrics.Window) {
 			cell := w.Cell()
@@ -369,7 +401,7 @@ func (s *Set) fits(budget int64) int64 {
 	sum := textBytes * int64(len(s.texts))
 	for _, c := range all {
 		if sum += c.bytes; sum > budget/10*9 {
-			return floor(c.start, minute) + minute
+			return floor(c.start, s.width) + s.width
 		}
 	}
 	return math.MinInt64

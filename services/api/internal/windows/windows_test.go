@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -287,6 +288,89 @@ func TestEqualsTheRows(t *testing.T) {
 		}
 	}
 	require.Greater(t, covered, 500, "memory was hardly asked")
+}
+
+// hourly is what processors wrote of hours: sums of the rows, whole from where a partition's hours begin.
+type hourly struct {
+	*database
+	begin map[Partition]int64
+}
+
+func (t *hourly) WindowPositions(context.Context) (out []Position, err error) {
+	for _, p := range t.positions {
+		out = append(out, Position{p.Partition, p.Through, max(t.begin[p.Partition], floor(p.From+hour-1, hour))})
+	}
+	return out, t.away()
+}
+
+func (t *hourly) TouchedMinutes(ctx context.Context, p Partition, through int64) ([]int64, error) {
+	minutes, err := t.database.TouchedMinutes(ctx, p, through)
+	for i := range minutes {
+		minutes[i] = Hour(minutes[i])
+	}
+	return slices.Compact(minutes), err
+}
+
+func (t *hourly) WindowSpan(ctx context.Context, p Partition) (Span, error) {
+	s, err := t.database.WindowSpan(ctx, p)
+	if s != (Span{}) {
+		s = Span{Hour(s.From), Hour(s.To-1) + hour}
+	}
+	return s, err
+}
+
+func (t *hourly) PartitionErrors(ctx context.Context, p Partition, s Span, f func(*ErrorRow)) error {
+	return t.database.PartitionErrors(ctx, p, s, func(e *ErrorRow) { f(&ErrorRow{Hour(e.Start), e.Service, e.Message, e.Count}) })
+}
+
+// TestHoursEqualTheRows: whatever is written, removed, begun anew or out of reach, hours and rows together say what the rows say.
+func TestHoursEqualTheRows(t *testing.T) {
+	t.Parallel()
+	covered := 0
+	for seed := range uint64(40) {
+		tab := &hourly{newDatabase(seed), map[Partition]int64{}}
+		for range 200 {
+			tab.write(t0 - tab.rng.Int64N(20*24*3600))
+		}
+		tab.failing = seed%3 == 0
+		r := NewHours(tab, []int64{0, 20_000, 60_000, 1 << 30}[seed%4], func() time.Time { return tab.clock })
+		for range 60 {
+			tab.change()
+			p := Partition{1, int32(tab.rng.IntN(3))}
+			switch tab.rng.IntN(20) {
+			case 0: // a processor that knows no hours owns it
+				tab.begin[p] = math.MaxInt64
+			case 1: // one that does has come, or they were kept for long enough
+				tab.begin[p] = Hour(tab.clock.Unix() - tab.rng.Int64N(10*24*3600))
+			case 2:
+				delete(tab.begin, p)
+			}
+			tab.clock = tab.clock.Add(2 * time.Second)
+			s, err := r.Fresh(t.Context())
+			if errors.Is(err, errAway) {
+				continue
+			}
+			require.NoError(t, err)
+			tab.wiped = false
+			end := time.Unix(Hour(tab.clock.Unix())+hour, 0).UTC()
+			q := Query{Start: end.Add(-time.Duration(1+tab.rng.IntN(500)) * time.Hour), End: end, Step: time.Duration(1+tab.rng.IntN(24)) * time.Hour}
+			require.True(t, q.Hours())
+			from, _ := s.Covered(q)
+			for p, begin := range tab.begin {
+				if tab.positions[p] != nil && from.Before(q.End) {
+					require.GreaterOrEqual(t, from.Unix(), min(begin, q.End.Unix()), "seed %d", seed)
+				}
+			}
+			if from.Equal(q.Start) {
+				covered++
+			}
+			requireSame(t, tab.report(t, q, nil), tab.report(t, q, s), fmt.Sprintf("seed %d, %+v", seed, q))
+			q.Step = time.Minute
+			from, _ = s.Covered(q)
+			require.Equal(t, q.End, from, "hours do not answer steps of minutes")
+		}
+	}
+	require.Greater(t, covered, 100, "memory was hardly asked")
 }
 
 // TestRunLoadsAll: history comes by itself, and then a set has everything.

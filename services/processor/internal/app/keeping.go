@@ -57,6 +57,7 @@ type keepConfig struct {
 	after   time.Duration // how old blocks are when they are merged; 0 = never
 	blocks  retain.Policy
 	windows time.Duration // how long windows are kept; 0 = for ever
+	hours   time.Duration // and hours
 	scrub   time.Duration // how long reading all blocks takes; 0 = they are not read
 }
 

@@ -111,12 +111,13 @@ func TestRetentionOfAnOrphan(t *testing.T) {
 		s.exec(t, "INSERT INTO stream (id, cluster_id, topic, topic_id, partitions, created_at) VALUES (?, 'gone', 'logs.raw', ?, 6, NOW())", id, id)
 		s.exec(t, "INSERT INTO partition_progress (stream_id, part, epoch, next_offset, updated_at) VALUES (?, 0, 7, 5, UTC_TIMESTAMP(6) - INTERVAL ? DAY)", id, days)
 		s.exec(t, "INSERT INTO window_data VALUES (?, 0, 1000, 0, 1, '')", id)
+		s.exec(t, "INSERT INTO error_hour VALUES (?, 0, 0, 0, 1, '')", id)
 		s.exec(t, "INSERT INTO block (stream_id, part, from_offset, to_offset, prev_to, row_count, byte_count, checksum, min_time_ns, max_time_ns, level_mask, services, watermark_ns, change_seq, day, created_at) VALUES (?, 0, 0, 4, -1, 1, 10, 0, 0, 0, 0, '[]', 0, 1, TO_DAYS(UTC_TIMESTAMP()) - TO_DAYS('1970-01-01') - 9, UTC_TIMESTAMP(6) - INTERVAL 9 DAY)", id)
 	}
-	s.tune = func(c *Config) { c.Retention, c.WindowsFor = 24*time.Hour, 24*time.Hour }
+	s.tune = func(c *Config) { c.Retention, c.WindowsFor, c.HoursFor = 24*time.Hour, 24*time.Hour, 24*time.Hour }
 	_, stop := s.start(t)
 	require.Eventually(t, func() bool {
-		return s.number(t, "SELECT COUNT(*) FROM block WHERE stream_id = 901 AND retired_seq = 1") == 1 && s.number(t, "SELECT COUNT(*) FROM window_data WHERE stream_id = 901") == 0
+		return s.number(t, "SELECT COUNT(*) FROM block WHERE stream_id = 901 AND retired_seq = 1") == 1 && s.number(t, "SELECT (SELECT COUNT(*) FROM window_data WHERE stream_id = 901) + (SELECT COUNT(*) FROM error_hour WHERE stream_id = 901)") == 0
 	}, 60*time.Second, 50*time.Millisecond)
 	s.exec(t, "UPDATE block SET retired_at = retired_at - INTERVAL 1 HOUR WHERE retired_seq IS NOT NULL")
 	require.Eventually(t, func() bool {

@@ -18,6 +18,7 @@ type retention struct {
 	cutoffAt   int64           // when it was found
 	looked     map[place]int64 // the cutoff below which there is nothing left
 	windowed   map[place]int64 // the moment (s) before which no windows are left
+	houred     map[place]int64 // and no hours
 	daysAt     int64           // when the day partitions were looked at
 	below      uint32          // rows of days below are dropped with their day
 	overWarned bool
@@ -34,7 +35,7 @@ type place struct {
 func placeOf(c store.Claim) place { return place{c.Stream, c.Partition} }
 
 func newRetention() retention {
-	return retention{looked: map[place]int64{}, windowed: map[place]int64{}}
+	return retention{looked: map[place]int64{}, windowed: map[place]int64{}, houred: map[place]int64{}}
 }
 
 // retain removes a few blocks and windows that are kept no longer. more: there may be others.
@@ -42,8 +43,12 @@ func (k *keeping) retain(ctx context.Context, c store.Claim, through int64) (mor
 	if more, err = k.retainBlocks(ctx, c, through); err != nil {
 		return more, err
 	}
-	moreWindows, err := k.retainWindows(ctx, c)
-	return more || moreWindows, err
+	moreWindows, err := k.retainWindows(ctx, c, k.cfg.windows, k.windowed, k.store.WindowsFrom, k.store.DropWindows)
+	if err != nil {
+		return more, err
+	}
+	moreHours, err := k.retainWindows(ctx, c, k.cfg.hours, k.houred, k.store.HoursFrom, k.store.DropHours)
+	return more || moreWindows || moreHours, err
 }
 
 func (k *keeping) retainBlocks(ctx context.Context, c store.Claim, through int64) (more bool, err error) {
@@ -96,21 +101,23 @@ func (k *keeping) findCutoff(ctx context.Context, now int64) error {
 	return nil
 }
 
-func (k *keeping) retainWindows(ctx context.Context, c store.Claim) (more bool, err error) {
-	if k.cfg.windows == 0 {
+// retainWindows removes a few windows, or hours, that are older than they are kept; done remembers how far that is.
+func (k *keeping) retainWindows(ctx context.Context, c store.Claim, kept time.Duration, done map[place]int64,
+	say func(context.Context, store.Claim, int64) error, drop func(context.Context, store.Claim, int64, int) (int64, error)) (more bool, err error) {
+	if kept == 0 {
 		return false, nil
 	}
-	from := (k.now() - int64(k.cfg.windows)) / int64(windowsEvery) * int64(windowsEvery/time.Second)
-	if from <= k.windowed[placeOf(c)] {
+	from := (k.now() - int64(kept)) / int64(windowsEvery) * int64(windowsEvery/time.Second)
+	if from <= done[placeOf(c)] {
 		return false, nil
 	}
-	if err := k.store.WindowsFrom(ctx, c, from); err != nil {
+	if err := say(ctx, c, from); err != nil {
 		return false, err
 	}
-	n, err := k.store.DropWindows(ctx, c, from, windowRows)
+	n, err := drop(ctx, c, from, windowRows)
 	k.metrics.windowRows.Add(float64(n))
 	if err == nil && n < windowRows {
-		k.windowed[placeOf(c)] = from
+		done[placeOf(c)] = from
 	}
 	return n > 0, err
 }

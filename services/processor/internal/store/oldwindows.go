@@ -16,11 +16,13 @@ import (
 
 const someOldSQL = `SELECT EXISTS (SELECT * FROM log_window WHERE stream_id = ? AND part = ?) OR EXISTS (SELECT * FROM error_window WHERE stream_id = ? AND part = ?)`
 
-var (
+const (
 	loadOldWindowsSQL = `SELECT start_s, service, level, line_count, byte_count, unevaluated, status_1xx, status_2xx, status_3xx, status_4xx, status_5xx,
- rt_count, rt_sum_ms, rt_max_ms, rt_sketch FROM log_window ` + someStarts
-	loadOldErrorsSQL = `SELECT start_s, service, message, line_count FROM error_window ` + someStarts
+ rt_count, rt_sum_ms, rt_max_ms, rt_sketch FROM log_window `
+	loadOldErrorsSQL = `SELECT start_s, service, message, line_count FROM error_window `
+)
 
+var (
 	dropOldWindowsSQL = `DELETE FROM log_window ` + someStarts
 	dropOldErrorsSQL  = `DELETE FROM error_window ` + someStarts
 )
@@ -31,8 +33,9 @@ func hasOldWindows(ctx context.Context, tx *sql.Tx, stream uint32, partition int
 	return some, err
 }
 
-func (s *Store) oldWindows(ctx context.Context, p Progress, starts []int64, out []window.Window) (_ []window.Window, damaged int, err error) {
-	err = s.byStart(ctx, loadOldWindowsSQL, p, starts, func(r *sql.Rows) error {
+// old adds what rows of before know of windows.
+func (l *loading) old(ctx context.Context, starts window.Starts, found *window.Changes) error {
+	err := l.byStart(ctx, loadOldWindowsSQL, starts.Windows, func(r *sql.Rows) error {
 		var start int64
 		var w counts.Row
 		var sketch sql.RawBytes
@@ -41,23 +44,21 @@ func (s *Store) oldWindows(ctx context.Context, p Progress, starts []int64, out 
 			return err
 		}
 		if err := w.Times.ReadSketch(sketch); err != nil {
-			damaged++ // counts and sums are there all the same
+			*l.damaged++ // counts and sums are there all the same
 		}
-		out = append(out, window.Window{Start: start, Rows: []counts.Row{w}})
+		found.Windows = append(found.Windows, window.Window{Start: start, Rows: []counts.Row{w}})
 		return nil
 	})
-	return out, damaged, err
-}
-
-func (s *Store) oldErrors(ctx context.Context, p Progress, starts []int64, out []window.ErrorWindow) ([]window.ErrorWindow, error) {
-	err := s.byStart(ctx, loadOldErrorsSQL, p, starts, func(r *sql.Rows) error {
+	if err != nil {
+		return err
+	}
+	return l.byStart(ctx, loadOldErrorsSQL, starts.Errors, func(r *sql.Rows) error {
 		var start int64
 		var t counts.Text
 		err := r.Scan(&start, &t.Service, &t.Message, &t.Lines)
-		out = append(out, window.ErrorWindow{Start: start, Texts: []counts.Text{t}})
+		found.Errors = append(found.Errors, window.ErrorWindow{Start: start, Texts: []counts.Text{t}})
 		return err
 	})
-	return out, err
 }
 
 // dropOld deletes the rows of windows that were just written whole.

@@ -77,18 +77,16 @@ func (f fixture) known(t *testing.T, values, rows string) map[int64]uint64 {
 func (f fixture) ownedByNew(t *testing.T, lines map[int64]uint64, killed bool) bool {
 	t.Helper()
 	p := f.acquire(t)
-	s := window.NewSet()
+	s := window.NewSet(0)
 	for start, n := range lines {
 		for range n {
 			s.Fold([]logrec.Record{{Timestamp: start * 1e9, Service: "ü", Level: logrec.LevelError, Message: "é 1"}})
 		}
 	}
-	starts, errorStarts := s.Missing()
+	starts := s.Missing()
 	found, _, err := f.Windows(t.Context(), p, starts)
 	require.NoError(t, err)
-	texts, _, err := f.Errors(t.Context(), p, errorStarts)
-	require.NoError(t, err)
-	s.Load(starts, found, errorStarts, texts)
+	s.Load(starts, found)
 	if killed {
 		return false
 	}
@@ -149,13 +147,13 @@ func TestOldRowsAreRead(t *testing.T) {
 	}
 	p := f.acquire(t)
 	require.True(t, p.OldWindows)
-	got, damaged, err := f.Windows(t.Context(), p, []int64{10})
+	got, damaged, err := f.Windows(t.Context(), p, window.Starts{Windows: []int64{10}})
 	require.NoError(t, err)
 	require.Zero(t, damaged)
-	require.Equal(t, []window.Window{{Start: 10, Rows: []counts.Row{want}}}, got)
-	got, damaged, err = f.Windows(t.Context(), p, []int64{20})
+	require.Equal(t, []window.Window{{Start: 10, Rows: []counts.Row{want}}}, got.Windows)
+	got, damaged, err = f.Windows(t.Context(), p, window.Starts{Windows: []int64{20}})
 	require.NoError(t, err)
 	require.Equal(t, 1, damaged)
 	want.Times.Zero, want.Times.Bins = 0, nil
-	require.Equal(t, []window.Window{{Start: 20, Rows: []counts.Row{want}}}, got)
+	require.Equal(t, []window.Window{{Start: 20, Rows: []counts.Row{want}}}, got.Windows)
 }

@@ -61,6 +61,9 @@ func (s *Store) Acquire(ctx context.Context, stream uint32, partition int32, own
 		if err == nil {
 			p.OldWindows, err = hasOldWindows(ctx, tx, stream, partition)
 		}
+		if err == nil {
+			p.HoursFrom, err = beginHours(ctx, tx, stream, partition)
+		}
 		return err
 	})
 	if err != nil {

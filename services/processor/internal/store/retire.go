@@ -78,6 +78,11 @@ func (k *Keeper) Retire(ctx context.Context, c Claim, blocks []compact.Block, be
 const windowsFromSQL = `UPDATE partition_progress SET windows_from_s = GREATEST(windows_from_s, ?), updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ?` + claimFence
 
+var dropHoursSQL = []string{
+	`DELETE FROM service_hour WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+	`DELETE FROM error_hour WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
+}
+
 // dropWindowsSQL deletes windows, and those that builds before migration 15 wrote.
 var dropWindowsSQL = []string{
 	`DELETE FROM window_data WHERE stream_id = ? AND part = ? AND start_s < ? LIMIT ?`,
@@ -94,10 +99,30 @@ func (k *Keeper) WindowsFrom(ctx context.Context, c Claim, from int64) error {
 	return nil
 }
 
+const hoursFromSQL = `UPDATE partition_progress SET hours_from_s = GREATEST(hours_from_s, ?), updated_at = UTC_TIMESTAMP(6)
+WHERE stream_id = ? AND part = ?` + claimFence
+
+// HoursFrom says that hours which start before a moment (s) are kept no longer. ErrFenced = nothing was changed.
+func (k *Keeper) HoursFrom(ctx context.Context, c Claim, from int64) error {
+	if _, err := changed(k.db.Text.ExecContext(ctx, hoursFromSQL, from, c.Stream, c.Partition, c.Epoch)); err != nil {
+		return fmt.Errorf("moving the hours' beginning of partition %d: %w", c.Partition, err)
+	}
+	return nil
+}
+
+// DropHours deletes a few rows of hours that start before a moment (s), which HoursFrom was told of, as DropWindows does.
+func (k *Keeper) DropHours(ctx context.Context, c Claim, from int64, limit int) (n int64, err error) {
+	return k.drop(ctx, c, dropHoursSQL, from, limit)
+}
+
 // DropWindows deletes a few rows of windows that start before a moment (s), which WindowsFrom was told of, and says how many. It needs no
 // fence: nobody relies on them any more.
 func (k *Keeper) DropWindows(ctx context.Context, c Claim, from int64, limit int) (n int64, err error) {
-	for _, q := range dropWindowsSQL {
+	return k.drop(ctx, c, dropWindowsSQL, from, limit)
+}
+
+func (k *Keeper) drop(ctx context.Context, c Claim, statements []string, from int64, limit int) (n int64, err error) {
+	for _, q := range statements {
 		res, err := k.db.Text.ExecContext(ctx, q, c.Stream, c.Partition, from, limit)
 		if err != nil {
 			return n, fmt.Errorf("deleting windows of partition %d: %w", c.Partition, err)

@@ -34,6 +34,7 @@ type Progress struct {
 	WindowsThrough int64  // windows hold all below
 	PrevTo         int64  // to_offset of the newest block, -1 for none
 	Producers      []byte // memory of producers, as package dedup encodes it
+	HoursFrom      int64  // hours before are not counted, s
 	OldWindows     bool   // there are windows as builds before migration 15 wrote them
 }
 

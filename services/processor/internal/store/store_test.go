@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestCommitMovesAndReadsBack(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	p := f.acquire(t)
-	require.Equal(t, Progress{Stream: f.stream, Partition: 2, Epoch: 1, PrevTo: -1}, p)
+	require.Equal(t, Progress{Stream: f.stream, Partition: 2, Epoch: 1, PrevTo: -1, HoursFrom: math.MinInt64}, p)
 	p, err := f.Commit(t.Context(), p, commit(0, 4))
 	require.NoError(t, err)
 	with := commit(7, 9)
@@ -158,6 +159,9 @@ func some(starts ...int64) (c window.Changes) {
 		c.Windows = append(c.Windows, window.Window{Start: start, Rows: []counts.Row{{Service: "ü", Level: 5, Lines: 1 + uint64(start), Status: [5]uint64{1, 2, 3, 4, 5},
 			Times: counts.Times{Count: 2, SumMS: 9.5, MaxMS: 9, Bins: []counts.Bin{{Index: 3, Count: 1}, {Index: 99, Count: 1}}}}}})
 		c.Errors = append(c.Errors, window.ErrorWindow{Start: start, Texts: []counts.Text{{Service: "ü", Message: "é #", Lines: 2}}})
+		c.HourErrors = append(c.HourErrors, window.ErrorWindow{Start: start * 60, Texts: []counts.Text{{Service: "ü", Message: "é #", Lines: 9}}})
+		c.Hours = append(c.Hours, window.Hour{Start: start * 60, Service: "ü", Last: start*60 + 50, Levels: [7]uint64{7, 1, 2, 3, 4, 5, 6}, Bytes: 8, Unevaluated: 9, Status: [5]uint64{1, 2, 3, 4, 5},
+			Times: counts.Times{Count: 2, SumMS: 9.5, MaxMS: 9, Bins: []counts.Bin{{Index: 3, Count: 1}, {Index: 99, Count: 1}}}})
 	}
 	return c
 }
@@ -167,34 +171,56 @@ func TestWindowsRoundTrip(t *testing.T) {
 	f := open(t)
 	p := f.acquire(t)
 	require.False(t, p.OldWindows)
-	var starts []int64
+	var starts window.Starts
 	for i := range int64(150) {
-		starts = append(starts, i*60)
+		starts.Windows, starts.Hours = append(starts.Windows, i*60), append(starts.Hours, i*3600)
 	}
-	c := some(starts...)
+	starts.Errors, starts.HourErrors = starts.Windows, starts.Hours
+	c := some(starts.Windows...)
 	p, err := f.SaveWindows(t.Context(), p, 10, c)
 	require.NoError(t, err)
 	c.Windows[7].Rows = append(c.Windows[7].Rows, counts.Row{Service: "v", Level: 6, Lines: 3})
-	c.Errors[7].Texts[0].Lines = 98
-	p, err = f.SaveWindows(t.Context(), p, 11, window.Changes{Windows: c.Windows[7:8], Errors: c.Errors[7:8]})
+	c.Errors[7].Texts[0].Lines, c.HourErrors[7].Texts[0].Lines, c.Hours[7].Levels[0] = 98, 97, 96
+	p, err = f.SaveWindows(t.Context(), p, 11, window.Changes{Windows: c.Windows[7:8], Errors: c.Errors[7:8], Hours: c.Hours[7:8], HourErrors: c.HourErrors[7:8]})
 	require.NoError(t, err)
 	require.EqualValues(t, 11, f.acquire(t).WindowsThrough)
 	requireWindows(t, f, p, starts, c)
 	require.Equal(t, 4, f.count(t, "SELECT line_count FROM window_data WHERE start_s = 420")-420)
+	require.Equal(t, 1, f.count(t, "SELECT line_count = 96 + 21 AND ROUND(rt_p50_ms, 3) = 1.072 AND rt_p99_ms <= rt_max_ms FROM service_hour WHERE start_s = 7 * 3600"))
 	p.Partition = 3
 	requireWindows(t, f, p, starts, window.Changes{})
 }
 
-func requireWindows(t *testing.T, f fixture, p Progress, starts []int64, want window.Changes) {
+func requireWindows(t *testing.T, f fixture, p Progress, starts window.Starts, want window.Changes) {
 	t.Helper()
 	got, damaged, err := f.Windows(t.Context(), p, starts)
 	require.NoError(t, err)
 	require.Zero(t, damaged)
-	require.ElementsMatch(t, want.Windows, got)
-	texts, damaged, err := f.Errors(t.Context(), p, starts)
+	require.ElementsMatch(t, want.Windows, got.Windows)
+	require.ElementsMatch(t, want.Errors, got.Errors)
+	require.ElementsMatch(t, want.Hours, got.Hours)
+	require.ElementsMatch(t, want.HourErrors, got.HourErrors)
+}
+
+// TestHoursBeginAnew: a processor that knows no hours has owned the partition, so hours are whole only behind all that it counted.
+func TestHoursBeginAnew(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	p := f.acquire(t)
+	require.EqualValues(t, math.MinInt64, p.HoursFrom, "a new partition has all hours")
+	p, err := f.SaveWindows(t.Context(), p, 10, some(7200, 7260))
 	require.NoError(t, err)
-	require.Zero(t, damaged)
-	require.ElementsMatch(t, want.Errors, texts)
+	require.EqualValues(t, math.MinInt64, f.acquire(t).HoursFrom)
+	require.EqualValues(t, 10, p.WindowsThrough)
+	_, err = f.db.Text.Exec("UPDATE partition_progress SET windows_through = 11")
+	require.NoError(t, err)
+	require.EqualValues(t, 10800, f.acquire(t).HoursFrom)
+	require.EqualValues(t, 10800, f.acquire(t).HoursFrom, "once")
+	_, err = f.db.Text.Exec(oldWindow, f.stream, 20000, 1)
+	require.NoError(t, err)
+	_, err = f.db.Text.Exec("UPDATE partition_progress SET windows_through = 12")
+	require.NoError(t, err)
+	require.EqualValues(t, 21600, f.acquire(t).HoursFrom)
 }
 
 // TestWindowsOfManyServices: what is too much for one value is in several, and is read as one.
@@ -215,10 +241,10 @@ func TestWindowsOfManyServices(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, f.count(t, "SELECT COUNT(*) FROM window_data"))
 	require.Equal(t, 2, f.count(t, "SELECT COUNT(*) FROM error_data"))
-	s := window.NewSet()
-	found, _, err := f.Windows(t.Context(), p, []int64{10})
+	s := window.NewSet(0)
+	found, _, err := f.Windows(t.Context(), p, window.Starts{Windows: []int64{10}})
 	require.NoError(t, err)
-	s.Load([]int64{10}, found, nil, nil)
+	s.Load(window.Starts{}, found)
 	require.Equal(t, len(rows), s.Cells())
 }
 
@@ -230,13 +256,13 @@ func TestDamagedWindows(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.db.Text.Exec("UPDATE window_data SET data = 'x' WHERE start_s = 60")
 	require.NoError(t, err)
-	found, damaged, err := f.Windows(t.Context(), p, []int64{0, 60})
+	found, damaged, err := f.Windows(t.Context(), p, window.Starts{Windows: []int64{0, 60}})
 	require.NoError(t, err)
 	require.Equal(t, 1, damaged)
-	require.Contains(t, found, some(0).Windows[0])
+	require.Contains(t, found.Windows, some(0).Windows[0])
 	_, err = f.db.Text.Exec("UPDATE error_data SET data = CONCAT(CHAR(9), SUBSTR(data, 2))")
 	require.NoError(t, err)
-	_, _, err = f.Errors(t.Context(), p, []int64{0, 60})
+	_, _, err = f.Windows(t.Context(), p, window.Starts{Errors: []int64{0, 60}})
 	require.ErrorIs(t, err, counts.ErrVersion)
 }
 

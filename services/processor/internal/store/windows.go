@@ -21,17 +21,40 @@ const (
 	bytesAtOnce = 512 << 10
 )
 
-var (
-	someStarts = `WHERE stream_id = ? AND part = ? AND start_s IN (?` + strings.Repeat(",?", startsAtOnce-1) + `)`
+var someStarts = `WHERE stream_id = ? AND part = ? AND start_s IN (?` + strings.Repeat(",?", startsAtOnce-1) + `)`
 
-	loadWindowsSQL = `SELECT start_s, data FROM window_data ` + someStarts
-	loadErrorsSQL  = `SELECT start_s, data FROM error_data ` + someStarts
-)
+// Windows reads what is known of windows, in any number of parts. damaged counts values that cannot be read and are left out; one of a newer
+// build is an error.
+func (s *Store) Windows(ctx context.Context, p Progress, starts window.Starts) (found window.Changes, damaged int, err error) {
+	l := loading{s, p, &damaged}
+	found.Windows, err = l.windows(ctx, starts.Windows)
+	if err == nil {
+		found.Errors, err = l.errors(ctx, `error_data`, starts.Errors)
+	}
+	if err == nil {
+		found.Hours, err = l.hours(ctx, starts.Hours)
+	}
+	if err == nil {
+		found.HourErrors, err = l.errors(ctx, `error_hour`, starts.HourErrors)
+	}
+	if err == nil && p.OldWindows {
+		err = l.old(ctx, starts, &found)
+	}
+	if err != nil {
+		return window.Changes{}, 0, fmt.Errorf("loading windows of partition %d: %w", p.Partition, err)
+	}
+	return found, damaged, nil
+}
 
-// Windows reads what is known of the windows that begin at starts (s), in any number of parts. damaged counts values that cannot be read and
-// are left out; one of a newer build is an error.
-func (s *Store) Windows(ctx context.Context, p Progress, starts []int64) (out []window.Window, damaged int, err error) {
-	err = s.byStart(ctx, loadWindowsSQL, p, starts, func(r *sql.Rows) error {
+// loading is one call of Windows.
+type loading struct {
+	*Store
+	p       Progress
+	damaged *int
+}
+
+func (l *loading) windows(ctx context.Context, starts []int64) (out []window.Window, err error) {
+	return out, l.byStart(ctx, `SELECT start_s, data FROM window_data `, starts, func(r *sql.Rows) error {
 		var w window.Window
 		var data sql.RawBytes
 		if err := r.Scan(&w.Start, &data); err != nil {
@@ -39,22 +62,13 @@ func (s *Store) Windows(ctx context.Context, p Progress, starts []int64) (out []
 		}
 		err := counts.Each(data, func(row *counts.Row) { w.Rows = append(w.Rows, row.Clone()) })
 		out = append(out, w)
-		return unlessDamaged(err, &damaged)
+		return l.unlessDamaged(err)
 	})
-	if err == nil && p.OldWindows {
-		var bad int
-		out, bad, err = s.oldWindows(ctx, p, starts, out)
-		damaged += bad
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("loading windows of partition %d: %w", p.Partition, err)
-	}
-	return out, damaged, nil
 }
 
-// Errors reads what is known of the error windows that begin at starts (s), as Windows does.
-func (s *Store) Errors(ctx context.Context, p Progress, starts []int64) (out []window.ErrorWindow, damaged int, err error) {
-	err = s.byStart(ctx, loadErrorsSQL, p, starts, func(r *sql.Rows) error {
+// errors reads one of the tables of error texts.
+func (l *loading) errors(ctx context.Context, table string, starts []int64) (out []window.ErrorWindow, err error) {
+	return out, l.byStart(ctx, `SELECT start_s, data FROM `+table+` `, starts, func(r *sql.Rows) error {
 		var w window.ErrorWindow
 		var data sql.RawBytes
 		if err := r.Scan(&w.Start, &data); err != nil {
@@ -62,37 +76,30 @@ func (s *Store) Errors(ctx context.Context, p Progress, starts []int64) (out []w
 		}
 		err := counts.EachText(data, func(t *counts.Text) { w.Texts = append(w.Texts, *t) })
 		out = append(out, w)
-		return unlessDamaged(err, &damaged)
+		return l.unlessDamaged(err)
 	})
-	if err == nil && p.OldWindows {
-		out, err = s.oldErrors(ctx, p, starts, out)
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("loading error windows of partition %d: %w", p.Partition, err)
-	}
-	return out, damaged, nil
 }
 
 // unlessDamaged counts damage instead of stopping at it: a value that nobody can read must not hold up what comes after it.
-func unlessDamaged(err error, damaged *int) error {
+func (l *loading) unlessDamaged(err error) error {
 	if errors.Is(err, counts.ErrDamaged) {
-		*damaged++
+		*l.damaged++
 		return nil
 	}
 	return err
 }
 
-func (s *Store) byStart(ctx context.Context, query string, p Progress, starts []int64, scan func(*sql.Rows) error) error {
+func (l *loading) byStart(ctx context.Context, query string, starts []int64, scan func(*sql.Rows) error) error {
 	for some := range slices.Chunk(starts, startsAtOnce) {
-		if err := s.startsOnce(ctx, query, p, some, scan); err != nil {
+		if err := l.startsOnce(ctx, query+someStarts, some, scan); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) startsOnce(ctx context.Context, query string, p Progress, starts []int64, scan func(*sql.Rows) error) error {
-	rows, err := s.text.QueryContext(ctx, query, startArgs(p, starts)...)
+func (l *loading) startsOnce(ctx context.Context, query string, starts []int64, scan func(*sql.Rows) error) error {
+	rows, err := l.text.QueryContext(ctx, query, startArgs(l.p, starts)...)
 	if err != nil {
 		return err
 	}
@@ -115,13 +122,14 @@ func startArgs(p Progress, starts []int64) []any {
 }
 
 const (
-	moveWindowsSQL = `UPDATE partition_progress SET windows_through = ?, updated_at = UTC_TIMESTAMP(6)
+	moveWindowsSQL = `UPDATE partition_progress SET windows_through = ?, hours_through = ?, updated_at = UTC_TIMESTAMP(6)
 WHERE stream_id = ? AND part = ? AND epoch = ? AND windows_through = ?`
 
-	upsertWindowSQL = `INSERT INTO window_data (stream_id, part, start_s, piece, line_count, data) VALUES `
-	upsertErrorSQL  = `INSERT INTO error_data (stream_id, part, start_s, piece, line_count, data) VALUES `
-	upsertValueRow  = `(?,?,?,?,?,?)`
-	upsertValueEnd  = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count), data=VALUES(data)`
+	upsertWindowSQL    = `INSERT INTO window_data (stream_id, part, start_s, piece, line_count, data) VALUES `
+	upsertErrorSQL     = `INSERT INTO error_data (stream_id, part, start_s, piece, line_count, data) VALUES `
+	upsertHourErrorSQL = `INSERT INTO error_hour (stream_id, part, start_s, piece, line_count, data) VALUES `
+	upsertValueRow     = `(?,?,?,?,?,?)`
+	upsertValueEnd     = ` ON DUPLICATE KEY UPDATE line_count=VALUES(line_count), data=VALUES(data)`
 
 	upsertChangeSQL = `INSERT INTO window_change (stream_id, part, start_s, through, written_at) VALUES `
 	upsertChangeRow = `(?,?,?,?,UTC_TIMESTAMP(6))`
@@ -142,6 +150,12 @@ func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, c wi
 		if err := upsertValues(ctx, tx, p, upsertErrorSQL, errors); err != nil {
 			return err
 		}
+		if err := upsertHours(ctx, tx, p, c.Hours); err != nil {
+			return err
+		}
+		if err := upsertValues(ctx, tx, p, upsertHourErrorSQL, errorValues(c.HourErrors)); err != nil {
+			return err
+		}
 		if p.OldWindows {
 			if err := dropOld(ctx, tx, p, windows, errors); err != nil {
 				return err
@@ -157,7 +171,7 @@ func (s *Store) SaveWindows(ctx context.Context, p Progress, through int64, c wi
 }
 
 func moveWindows(ctx context.Context, tx *sql.Tx, p Progress, through int64) error {
-	_, err := changed(tx.ExecContext(ctx, moveWindowsSQL, through, p.Stream, p.Partition, p.Epoch, p.WindowsThrough))
+	_, err := changed(tx.ExecContext(ctx, moveWindowsSQL, through, through, p.Stream, p.Partition, p.Epoch, p.WindowsThrough))
 	return err
 }
 

@@ -4,6 +4,7 @@ package window
 const (
 	Seconds      = 10 // length of a log window
 	ErrorSeconds = 60 // length of an error window
+	HourSeconds  = 3600
 
 	// Response times wait as they are, in order to be put into bins together; past this many they are at once.
 	maxSamples = 1024
@@ -15,8 +16,9 @@ const (
 	// Later ones load it again from MySQL.
 	keepWrites = 30
 
-	// maxTexts distinct masked error texts a minute and service; the rest is counted as OtherText.
-	maxTexts = 50
+	// maxTexts distinct masked error texts a minute and service, maxHourTexts an hour; the rest is counted as OtherText.
+	maxTexts     = 50
+	maxHourTexts = 100
 
 	// maxText is the length of a masked text, in bytes; maxMasked is how much of a message is looked at.
 	maxText   = 240

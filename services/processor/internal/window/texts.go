@@ -12,28 +12,32 @@ import (
 // texts are how often a service's masked error texts came in a minute.
 type texts map[string]*uint64
 
-func (s *Set) errorWindow(start int64) *slot[texts] {
-	w, ok := s.errors[start]
-	if !ok {
-		w = &slot[texts]{services: map[string]texts{}}
-		s.errors[start] = w
-	}
-	return w
-}
-
-func (s *Set) foldError(rec *logrec.Record) {
+// foldError counts a record's text in its minute, and in its hour.
+func (s *Set) foldError(rec *logrec.Record, hours bool) {
 	s.scratch = mask(s.scratch[:0], strings.ToValidUTF8(rec.Message[:min(len(rec.Message), maxMasked)], ""))
-	w := s.errorWindow(startOf(rec.Timestamp, ErrorSeconds))
-	w.dirty = true
-	t := textsOf(w, rec.Service)
-	if _, known := t[string(s.scratch)]; !known && len(t) >= maxTexts {
-		s.scratch = append(s.scratch[:0], OtherText...)
+	s.count(slotOf(s.errors, startOf(rec.Timestamp, ErrorSeconds)), rec.Service, maxTexts)
+	if hours {
+		s.count(slotOf(s.hourErrors, startOf(rec.Timestamp, HourSeconds)), rec.Service, maxHourTexts)
 	}
-	*s.text(t, s.scratch)++
 }
 
-func (s *Set) mergeError(start int64, x *counts.Text) {
-	*s.text(textsOf(s.errorWindow(start), x.Service), []byte(x.Message)) += x.Lines
+// count counts the masked text in hand.
+func (s *Set) count(w *slot[texts], service string, limit int) {
+	w.dirty = true
+	t, message := textsOf(w, service), s.scratch
+	if _, known := t[string(message)]; !known && len(t) >= limit {
+		message = []byte(OtherText)
+	}
+	*s.text(t, message)++
+}
+
+func (s *Set) mergeErrors(slots map[int64]*slot[texts], found []ErrorWindow) {
+	for _, w := range found {
+		for i := range w.Texts {
+			x := &w.Texts[i]
+			*s.text(textsOf(slotOf(slots, w.Start), x.Service), []byte(x.Message)) += x.Lines
+		}
+	}
 }
 
 func textsOf(w *slot[texts], service string) texts {

@@ -102,7 +102,7 @@ func requirePercentiles(t *testing.T, recs []logrec.Record, start int64, r *coun
 func TestFoldAgainstNaive(t *testing.T) {
 	t.Parallel()
 	recs := records(rand.New(rand.NewPCG(1, 2)), 20_000)
-	s := NewSet()
+	s := NewSet(math.MinInt64)
 	for chunk := range slices.Chunk(recs, 997) {
 		s.Fold(chunk)
 	}
@@ -111,32 +111,90 @@ func TestFoldAgainstNaive(t *testing.T) {
 
 // table is MySQL, as far as a Set can tell.
 type table struct {
-	windows map[int64]Window
-	errors  map[int64]ErrorWindow
+	windows            map[int64]Window
+	errors, hourErrors map[int64]ErrorWindow
+	hours              map[naiveKey]Hour
 }
 
-func (db *table) write(t *testing.T, s *Set) {
-	t.Helper()
-	starts, errorStarts := s.Missing()
-	var found []Window
-	for _, start := range starts {
+func newTable() *table {
+	return &table{windows: map[int64]Window{}, errors: map[int64]ErrorWindow{}, hourErrors: map[int64]ErrorWindow{}, hours: map[naiveKey]Hour{}}
+}
+
+func (db *table) write(s *Set) {
+	starts := s.Missing()
+	var found Changes
+	for _, start := range starts.Windows {
 		for part := range slices.Chunk(db.windows[start].Rows, 7) { // in parts, as MySQL may have it
-			found = append(found, Window{start, part})
+			found.Windows = append(found.Windows, Window{start, part})
 		}
 	}
-	var texts []ErrorWindow
-	for _, start := range errorStarts {
-		texts = append(texts, db.errors[start])
+	for _, h := range db.hours {
+		if slices.Contains(starts.Hours, h.Start) {
+			found.Hours = append(found.Hours, h)
+		}
 	}
-	s.Load(starts, found, errorStarts, texts)
+	for _, start := range starts.Errors {
+		found.Errors = append(found.Errors, db.errors[start])
+	}
+	for _, start := range starts.HourErrors {
+		found.HourErrors = append(found.HourErrors, db.hourErrors[start])
+	}
+	s.Load(starts, found)
 	c := s.Changed()
 	for _, w := range c.Windows {
 		db.windows[w.Start] = w
 	}
+	for _, h := range c.Hours {
+		db.hours[naiveKey{start: h.Start, service: h.Service}] = h
+	}
 	for _, w := range c.Errors {
 		db.errors[w.Start] = w
 	}
+	for _, w := range c.HourErrors {
+		db.hourErrors[w.Start] = w
+	}
 	s.Written()
+}
+
+// requireHours: hours are the sums of their windows, from a moment on.
+func (db *table) requireHours(t *testing.T, from int64) {
+	t.Helper()
+	want := map[naiveKey]Hour{}
+	for _, w := range db.windows {
+		for _, r := range w.Rows {
+			k := naiveKey{start: startOf(w.Start*nsPerSecond, HourSeconds), service: r.Service}
+			h, seen := want[k]
+			if !seen {
+				h = Hour{Start: k.start, Service: k.service, Last: w.Start}
+			}
+			h.Levels[r.Level] += r.Lines
+			for i, n := range r.Status {
+				h.Status[i] += n
+			}
+			h.Bytes, h.Unevaluated, h.Last = h.Bytes+r.Bytes, h.Unevaluated+r.Unevaluated, max(h.Last, w.Start)
+			h.Times.Add(&r.Times)
+			if k.start >= from {
+				want[k] = h
+			}
+		}
+	}
+	require.Len(t, db.hours, len(want))
+	for k, h := range db.hours {
+		w := want[k]
+		require.InEpsilon(t, 1+w.Times.SumMS, 1+h.Times.SumMS, 1e-9)
+		h.Times.SumMS, w.Times.SumMS = 0, 0
+		require.Equal(t, w, h)
+	}
+	minutes, hours := uint64(0), uint64(0)
+	for _, w := range db.errors {
+		if w.Start >= from {
+			minutes += counts.TextLines(w.Texts)
+		}
+	}
+	for _, w := range db.hourErrors {
+		hours += counts.TextLines(w.Texts)
+	}
+	require.Equal(t, minutes, hours)
 }
 
 // TestLateRecordsAndCrashes: records in any order, sets that are thrown away after each write, and windows that are forgotten
@@ -145,19 +203,22 @@ func TestLateRecordsAndCrashes(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	recs := records(r, 10_000)
-	db := &table{windows: map[int64]Window{}, errors: map[int64]ErrorWindow{}}
-	s := NewSet()
+	for i := range recs { // over a few hours
+		recs[i].Timestamp += r.Int64N(40) * 300 * nsPerSecond
+	}
+	db, from := newTable(), base+HourSeconds
+	s := NewSet(from)
 	for chunk := range slices.Chunk(recs, 101) {
 		s.Fold(chunk)
 		switch r.IntN(3) {
 		case 0:
-			db.write(t, s)
+			db.write(s)
 		case 1:
-			db.write(t, s)
-			s = NewSet()
+			db.write(s)
+			s = NewSet(from)
 		}
 	}
-	db.write(t, s)
+	db.write(s)
 	requireNaive(t, recs, slices.Collect(maps.Values(db.windows)))
 	errors := 0
 	for _, rec := range recs {
@@ -170,32 +231,35 @@ func TestLateRecordsAndCrashes(t *testing.T) {
 		counted += counts.TextLines(w.Texts)
 	}
 	require.EqualValues(t, errors, counted)
+	db.requireHours(t, from)
 }
 
+// TestOnlyChangedWindowsAreWritten: a window whole, of hours the rows that changed.
 func TestOnlyChangedWindowsAreWritten(t *testing.T) {
 	t.Parallel()
-	s := NewSet()
+	s := NewSet(math.MinInt64)
 	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: 1}, {Timestamp: base * nsPerSecond, Service: "b", Level: 1}, {Timestamp: (base + 10) * nsPerSecond, Service: "b", Level: 1}})
-	s.Load([]int64{base, base + 10}, nil, nil, nil)
+	s.Load(s.Missing(), Changes{})
 	s.Written()
 	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "b", Level: 1}})
 	require.Equal(t, []Window{{base, []counts.Row{{Service: "a", Level: 1, Lines: 1, Unevaluated: 1}, {Service: "b", Level: 1, Lines: 2, Unevaluated: 2}}}}, s.Changed().Windows)
+	require.Equal(t, []Hour{{Start: base, Service: "b", Last: base + 10, Levels: [7]uint64{1: 3}, Unevaluated: 3}}, s.Changed().Hours)
 }
 
 func TestIdleWindowsAreForgotten(t *testing.T) {
 	t.Parallel()
-	s := NewSet()
+	s := NewSet(math.MinInt64)
 	s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: logrec.LevelError, Message: "x"}})
 	for range keepWrites + 2 {
 		s.Fold([]logrec.Record{{Timestamp: math.MaxInt64, Service: "a", Level: 1}})
 		s.Written()
 	}
-	require.Equal(t, 1, s.Cells())
+	require.Equal(t, 2, s.Cells(), "of 2262, a window and an hour")
 }
 
 func TestErrorTextsAreBounded(t *testing.T) {
 	t.Parallel()
-	s := NewSet()
+	s := NewSet(math.MinInt64)
 	for i := range 3 * maxTexts {
 		s.Fold([]logrec.Record{{Timestamp: base * nsPerSecond, Service: "a", Level: logrec.LevelFatal, Message: strings.Repeat("x", i+1)}})
 	}
@@ -207,7 +271,7 @@ func TestErrorTextsAreBounded(t *testing.T) {
 
 func TestAbsurdTimesDoNotMakeInfinity(t *testing.T) {
 	t.Parallel()
-	s := NewSet()
+	s := NewSet(math.MinInt64)
 	rec := logrec.Record{Timestamp: 1, Service: "a", Level: 1, HasResponseTime: true, ResponseTimeMS: math.MaxFloat64}
 	s.Fold([]logrec.Record{rec, rec, rec})
 	require.Equal(t, math.MaxFloat64, s.Changed().Windows[0].Rows[0].Times.SumMS)
@@ -243,7 +307,7 @@ func BenchmarkFold(b *testing.B) {
 	slices.SortFunc(recs, func(a, c logrec.Record) int { return int(a.Timestamp - c.Timestamp) })
 	b.ReportAllocs()
 	for b.Loop() {
-		s := NewSet()
+		s := NewSet(math.MinInt64)
 		s.Fold(recs)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(recs)), "ns/line")

@@ -31,6 +31,7 @@ type world struct {
 	blocks   []store.Block
 	windows  map[int64]window.Window
 	errors   map[int64]window.ErrorWindow
+	hours    map[string]window.Hour
 
 	requests map[contract.RequestKey]dedup.Seen
 	letters  map[int64]*letter
@@ -50,7 +51,7 @@ type published struct {
 }
 
 func newWorld() *world {
-	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[int64]window.Window{}, errors: map[int64]window.ErrorWindow{}, vacant: map[int64]bool{},
+	return &world{progress: store.Progress{Stream: 1, PrevTo: -1}, windows: map[int64]window.Window{}, errors: map[int64]window.ErrorWindow{}, hours: map[string]window.Hour{}, vacant: map[int64]bool{},
 		requests: map[contract.RequestKey]dedup.Seen{}, letters: map[int64]*letter{}}
 }
 
@@ -201,20 +202,19 @@ func (l *life) BlockFrom(_ context.Context, _ store.Progress, offset int64) (sto
 	return store.Block{}, false, nil
 }
 
-func (l *life) Windows(_ context.Context, _ store.Progress, starts []int64) (found []window.Window, damaged int, err error) {
+func (l *life) Windows(_ context.Context, _ store.Progress, starts window.Starts) (found window.Changes, damaged int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, start := range starts {
-		found = append(found, l.windows[start])
+	for _, start := range starts.Windows {
+		found.Windows = append(found.Windows, l.windows[start])
 	}
-	return found, 0, nil
-}
-
-func (l *life) Errors(_ context.Context, _ store.Progress, starts []int64) (found []window.ErrorWindow, damaged int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, start := range starts {
-		found = append(found, l.errors[start])
+	for _, start := range starts.Errors {
+		found.Errors = append(found.Errors, l.errors[start])
+	}
+	for _, h := range l.hours {
+		if slices.Contains(starts.Hours, h.Start) {
+			found.Hours = append(found.Hours, h)
+		}
 	}
 	return found, 0, nil
 }
@@ -235,6 +235,9 @@ func (l *life) SaveWindows(_ context.Context, p store.Progress, through int64, c
 	}
 	for _, w := range c.Errors {
 		l.errors[w.Start] = w
+	}
+	for _, h := range c.Hours {
+		l.hours[fmt.Sprint(h.Start, h.Service)] = h
 	}
 	l.progress.WindowsThrough, p.WindowsThrough = through, through
 	l.mu.Unlock()
@@ -415,7 +418,7 @@ func (w *world) deduped(t *testing.T) map[string]int {
 	return n
 }
 
-func (w *world) windowCount() (lines, errors uint64) {
+func (w *world) windowCount() (lines, errors, hours uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for r := range maps.Values(w.windows) {
@@ -424,7 +427,10 @@ func (w *world) windowCount() (lines, errors uint64) {
 	for r := range maps.Values(w.errors) {
 		errors += counts.TextLines(r.Texts)
 	}
-	return lines, errors
+	for h := range maps.Values(w.hours) {
+		hours += h.Lines()
+	}
+	return lines, errors, hours
 }
 
 func (w *world) standing() store.Progress {

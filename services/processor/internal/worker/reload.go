@@ -71,7 +71,7 @@ func (w *Worker) lost(end int64) error {
 
 // refold counts the blocks that the windows in MySQL do not hold yet.
 func (w *Worker) refold(ctx context.Context) error {
-	w.set = window.NewSet()
+	w.set = window.NewSet(w.progress.HoursFrom)
 	folded := 0
 	for at := w.progress.WindowsThrough; at < w.progress.NextOffset; {
 		if err := ctx.Err(); err != nil {
@@ -177,7 +177,7 @@ func (w *Worker) tryWriteWindows(through int64) error {
 		if err != nil {
 			return err
 		}
-		w.progress, w.pace = next, paceOf(len(c.Windows)+len(c.Errors))
+		w.progress, w.pace = next, paceOf(c.Rows())
 	}
 	w.set.Written()
 	return nil
@@ -190,22 +190,18 @@ func paceOf(rows int) time.Duration {
 
 // loadWindows reads the windows that changed in memory and may be in MySQL from before.
 func (w *Worker) loadWindows(ctx context.Context) error {
-	starts, errorStarts := w.set.Missing()
-	if len(starts) == 0 && len(errorStarts) == 0 {
+	starts := w.set.Missing()
+	if starts.Empty() {
 		return nil
 	}
 	found, damaged, err := w.deps.Windows.Windows(ctx, w.progress, starts)
 	if err != nil {
 		return err
 	}
-	texts, damagedTexts, err := w.deps.Windows.Errors(ctx, w.progress, errorStarts)
-	if err != nil {
-		return err
+	if damaged > 0 {
+		w.log.Error().Int("windows", damaged).Msg("windows in MySQL are damaged; their counts, or their percentiles, start anew")
 	}
-	if n := damaged + damagedTexts; n > 0 {
-		w.log.Error().Int("windows", n).Msg("windows in MySQL are damaged; their counts, or their percentiles, start anew")
-	}
-	w.set.Load(starts, found, errorStarts, texts)
+	w.set.Load(starts, found)
 	return nil
 }
 

@@ -40,8 +40,7 @@ type Blocks interface {
 
 // Windows reads and writes windows. damaged counts values that could not be read and are left out.
 type Windows interface {
-	Windows(ctx context.Context, p store.Progress, starts []int64) (found []window.Window, damaged int, err error)
-	Errors(ctx context.Context, p store.Progress, starts []int64) (found []window.ErrorWindow, damaged int, err error)
+	Windows(ctx context.Context, p store.Progress, starts window.Starts) (found window.Changes, damaged int, err error)
 	SaveWindows(ctx context.Context, p store.Progress, through int64, c window.Changes) (store.Progress, error)
 	DropWindowChanges(ctx context.Context, p store.Progress, limit int) (int64, error)
 }
@@ -139,7 +138,7 @@ func New(cfg Config, deps Deps, p store.Progress, mark func(next int64)) (*Worke
 		return nil, err
 	}
 	w := &Worker{
-		cfg: cfg, deps: deps, queue: NewQueue(), pipe: pipe, progress: p, fresh: true, set: window.NewSet(), mark: mark,
+		cfg: cfg, deps: deps, queue: NewQueue(), pipe: pipe, progress: p, fresh: true, set: window.NewSet(p.HoursFrom), mark: mark,
 		log: deps.Logger.With().Str("topic", contract.TopicRaw).Int32("partition", p.Partition).Logger(),
 	}
 	w.trimmable.Store(-1)

@@ -55,9 +55,10 @@ func requireExact(t *testing.T, w *world, sent int) {
 		require.Equal(t, 1, n, m)
 	}
 	require.Equal(t, stored, w.deduped(t), "logs.enriched is not what is stored")
-	lines, errors := w.windowCount()
+	lines, errors, hours := w.windowCount()
 	require.EqualValues(t, sent, lines, "windows")
 	require.EqualValues(t, sent, errors, "error windows")
+	require.EqualValues(t, sent, hours, "hours")
 }
 
 func TestStoresAndPublishes(t *testing.T) {

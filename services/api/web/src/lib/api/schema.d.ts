@@ -615,7 +615,7 @@ export interface paths {
     }
     /**
      * Figures of a range, from windows of 10 s
-     * @description At most about a second behind the windows that processors have written, which follow what is stored within two seconds, or ten where many services have much to say. start and end are widened to whole windows: of 10 s, or of a minute when the step is one of minutes. Answered from memory as far back as API_MEMORY_MB goes, from MySQL before.
+     * @description At most about a second behind the windows that processors have written, which follow what is stored within two seconds, or ten where many services have much to say. start and end are widened to whole windows: of 10 s, or of minutes or hours when the step is one of these. Answered from memory as far back as API_MEMORY_MB goes, from MySQL before.
      */
     get: {
       parameters: {
@@ -3145,7 +3145,7 @@ export interface components {
           count: number
         }[]
       }
-      /** @description Rows whose response times are missing in percentiles, because their sketch cannot be read */
+      /** @description Windows, or response times of services in them, that cannot be read and are left out */
       damaged_sketches?: number
     }
     Storage: {

@@ -1,16 +1,23 @@
 package e2e
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/compose/e2e/internal/stack"
+	"github.com/logmill/logmill/shared/bus"
+	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/testkit"
 )
 
@@ -30,6 +37,11 @@ func TestBrowser(t *testing.T) {
 			}
 		})
 	}
+	mux.HandleFunc("POST /poison", func(w http.ResponseWriter, r *http.Request) {
+		if err := poison(s); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	control := httptest.NewServer(mux)
 	defer control.Close()
 
@@ -42,4 +54,25 @@ func TestBrowser(t *testing.T) {
 	cmd.Env = append(os.Environ(), "LOGMILL_URL="+s.URL("api"), "LOGMILL_COLLECTOR="+s.URL("collector"), "LOGMILL_CONTROL="+control.URL)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	require.NoError(t, cmd.Run())
+}
+
+// poison writes to logs.raw what the collector would not: a message of which one record is bad, and two requests of one Idempotency-Key, as
+// collectors do that know nothing of each other.
+func poison(s *stack.Stack) error {
+	out := bus.NewPublisher(s.Kafka, "poison", false, zerolog.Nop())
+	key := contract.RequestKey{1}
+	now := time.Now().Format(time.RFC3339Nano)
+	line := func(message, at string) string {
+		return fmt.Sprintf(`{"service":"poisoned","level":"info","message":%q,"timestamp":%q}`, message, at)
+	}
+	home := contract.Home("poisoned", s.Kafka.Partitions)
+	put := func(value string, headers ...contract.Header) error {
+		return out.Publish(context.Background(), contract.TopicRaw, home, nil, []byte(value), append(headers, contract.Header{Key: contract.HeaderContentType, Value: contract.ContentTypeJSON}))
+	}
+	errs := []error{put("[" + line("the good half", now) + "," + line("<img src=x onerror=alert(1)> \u202e\x1b[31m", "never") + "]")}
+	for _, message := range []string{"the first request", "the second request"} {
+		value := line(message, now)
+		errs = append(errs, put(value, contract.Request{Key: key, Fingerprint: contract.FingerprintOf("", []byte(value))}.Headers()...))
+	}
+	return errors.Join(append(errs, out.Close())...)
 }

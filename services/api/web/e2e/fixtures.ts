@@ -14,6 +14,8 @@ export interface Stack {
   /** Stops a process of the stack: "processor-1", "alert-evaluator", "collector". */
   stop(name: string): Promise<void>
   start(name: string): Promise<void>
+  /** Writes to Kafka what the collector would not: one record that is bad, and two requests under one Idempotency-Key. */
+  poison(): Promise<void>
 }
 
 interface Fixtures {
@@ -48,6 +50,7 @@ export const test = base.extend<Fixtures>({
       steer: (incident) => control(`incident/${incident}`),
       stop: (name) => control(`stop/${name}`),
       start: (name) => control(`start/${name}`),
+      poison: () => control('poison'),
     })
   },
   // eslint-disable-next-line no-empty-pattern

@@ -1,6 +1,6 @@
 /* eslint no-control-regex: off -- they are what must not be there */
 import type { Page } from '@playwright/test'
-import { expect, shot, test } from './fixtures'
+import { expect, shot, test, type Stack } from './fixtures'
 import { hostile } from './hostile'
 
 const mark = () => `m${Math.random().toString(36).slice(2, 10)}`
@@ -120,6 +120,34 @@ test('by keys: move, open, close, and the place is kept when more lines come', a
   await page.keyboard.press('w')
   await expect(grid.getByRole('button', { name: 'wrap' })).toHaveAttribute('aria-pressed', 'true')
   await page.keyboard.press('w')
+})
+
+test('the lines around one', async ({ page, stack }: { page: Page; stack: Stack }) => {
+  const m = mark()
+  const at = Date.now()
+  await stack.send(
+    Array.from({ length: 100 }, (_, i) => ({
+      timestamp: new Date(at + i).toISOString(),
+      level: 'info',
+      service: `around-${m}`,
+      host: 'h1',
+      message: `step ${i}`,
+    })),
+  )
+  const grid = await shown(page, `around-${m}`, 100).catch(() => page.getByRole('treegrid'))
+  await grid.focus()
+  await page.keyboard.press('End')
+  for (let i = 0; i < 50; i++) await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('Enter')
+  await grid.getByRole('link', { name: 'Show context' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Lines around it' })
+  await expect(dialog.getByText('20 before and 20 after')).toBeVisible()
+  await expect(page).toHaveURL(/context=/)
+  await dialog.getByRole('button', { name: 'More before' }).click()
+  await expect(dialog.getByText(/There are no earlier ones/)).toBeVisible()
+  await shot(page, 'lines-context')
+  await page.goBack()
+  await expect(dialog).toHaveCount(0)
 })
 
 const line = (i: number) => ({

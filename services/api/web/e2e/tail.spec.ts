@@ -1,7 +1,55 @@
 import type { Page } from '@playwright/test'
-import { expect, shot, test } from './fixtures'
+import { expect, shot, test, type Stack } from './fixtures'
 
 const tail = (page: Page) => page.getByRole('region', { name: 'Live tail' })
+const end = (page: Page) =>
+  tail(page)
+    .getByRole('treegrid')
+    .evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight)
+
+let sent = 0
+async function send(stack: Stack, service: string, n: number) {
+  await stack.send(
+    Array.from({ length: n }, () => ({
+      timestamp: new Date().toISOString(),
+      level: 'info',
+      service,
+      message: `line ${sent++}`,
+    })),
+  )
+}
+
+test('tail, pause, resume', async ({ page, stack }) => {
+  const service = `tail-${Math.random().toString(36).slice(2, 8)}`
+  await page.goto(`/explore?tail=1&q=service:${service}`)
+  const t = tail(page)
+  await expect(t.getByRole('status').filter({ hasText: 'Live' })).toBeVisible()
+  await send(stack, service, 3)
+  await expect(t.getByText(/^line \d+$/)).toHaveCount(3)
+
+  await page.keyboard.press(' ')
+  await expect(t.getByRole('status').filter({ hasText: 'Paused' })).toBeVisible()
+  await send(stack, service, 4)
+  await expect(t.getByText('4 new while paused')).toBeVisible()
+  await expect(t.getByText(/^line \d+$/)).toHaveCount(3)
+  await page.keyboard.press(' ')
+  await expect(t.getByText(/^line \d+$/)).toHaveCount(7)
+
+  // The end stays in sight until somebody scrolls up.
+  await send(stack, service, 200)
+  await expect(t.getByText(`line ${sent - 1}`, { exact: true })).toBeVisible()
+  await t.getByRole('treegrid').hover()
+  await page.mouse.wheel(0, -800)
+  await expect(t.getByRole('button', { name: 'To the newest' })).toBeVisible()
+  const top = await t.getByRole('treegrid').evaluate((e) => e.scrollTop)
+  await send(stack, service, 240)
+  await t.getByRole('button', { name: '240 new lines' }).waitFor()
+  expect(await t.getByRole('treegrid').evaluate((e) => e.scrollTop)).toBe(top)
+  await t.getByRole('button', { name: '240 new lines' }).click()
+  await expect(t.getByText(`line ${sent - 1}`, { exact: true })).toBeVisible()
+  expect(await end(page)).toBeLessThan(10)
+})
+
 /** A tail whose events the test writes. The first connection gets the first text, and so on; the last one stays open. */
 async function events(page: Page, texts: string[]) {
   await page.addInitScript((all) => {

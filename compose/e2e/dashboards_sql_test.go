@@ -69,23 +69,31 @@ func TestDashboardsReadTheTables(t *testing.T) {
 	ran := 0
 	for _, p := range board.Panels {
 		for _, q := range p.Targets {
-			rows, err := conn.QueryContext(t.Context(), expand(t, q.SQL))
-			require.NoError(t, err, p.Title)
-			require.True(t, rows.Next(), "%s finds nothing", p.Title)
-			columns, err := rows.Columns()
-			require.NoError(t, err)
-			values, into := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			require.NoError(t, rows.Scan(into...))
-			counted := string(values[0])
-			require.NoError(t, rows.Close())
-			if len(columns) == 1 {
-				require.NotEqual(t, "0", counted, "%s counts nothing", p.Title)
+			first, columns := firstRow(t, conn, p.Title, expand(t, q.SQL))
+			if columns == 1 {
+				require.NotEqual(t, "0", first, "%s counts nothing", p.Title)
 			}
 			ran++
 		}
 	}
 	require.Greater(t, ran, 8)
+}
+
+// firstRow is the first value of what a query finds, and how many columns it has.
+func firstRow(t *testing.T, conn *sql.Conn, title, query string) (first string, columns int) {
+	t.Helper()
+	rows, err := conn.QueryContext(t.Context(), query)
+	require.NoError(t, err, title)
+	defer func() { require.NoError(t, rows.Close()) }()
+	require.True(t, rows.Next(), "%s finds nothing", title)
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	values, into := make([]sql.RawBytes, len(names)), make([]any, len(names))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	require.NoError(t, rows.Scan(into...))
+	first = string(values[0])
+	require.NoError(t, rows.Err())
+	return first, len(names)
 }

@@ -85,6 +85,9 @@ bench-alerts: build ## measure from a line's acknowledgement to its alert on ale
 bench-crowd: build ## measure 20 people's mixed queries, alerts and memory while lines come in; CLIENTS=20 RATE=20000
 	cd compose/e2e && go test -count=1 -timeout 30m -run XXX -bench 'BenchmarkCrowd$$' -benchtime 1x .
 
+bench-web: build ## measure the web UI: frames while scrolling 100,000 rows and while tailing 1,000 lines/s, memory after an hour of it
+	cd compose/e2e && PERF=1 BROWSER=perf.spec go test -count=1 -timeout 30m -v -run 'TestBrowser$$' .
+
 migrate: tools-go ## bring the schema of MYSQL_HOST to this version
 	go run ./migrations/cmd/migrate up
 
@@ -125,4 +128,4 @@ fmt: ## format all code
 clean: stop ## remove binaries; data in .local stay
 	rm -rf $(BIN)
 
-.PHONY: help build web tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-week test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd
+.PHONY: help build web tools-go run stop test test-unit test-chaos test-chaos-mutants test-alerts test-search test-week test-outage fuzz verify bench bench-search migrate migrate-status seed incident run-collector run-processor run-alert-evaluator run-api docker-up docker-logs docker-down fmt clean test-alerts-mutants bench-alerts bench-crowd bench-web

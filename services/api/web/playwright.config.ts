@@ -6,6 +6,8 @@ const { executablePath, args, env } = await browser()
 // compose/e2e starts the stack and runs these (TestBrowser); LOGMILL_URL tries them on one that runs already.
 export default defineConfig({
   testDir: 'e2e',
+  // What scrolling and tailing cost is measured by `make bench-web`.
+  testIgnore: process.env.PERF ? [] : ['**/perf.spec.ts'],
   outputDir: 'test-results/runs',
   // One stack, whose incidents and rules they share.
   workers: 1,

@@ -1,4 +1,39 @@
-import { expect, test } from './fixtures'
+import { expect, shot, test } from './fixtures'
+
+test('from alert to line in three clicks, then acknowledged, noted, silenced', async ({ page, stack }) => {
+  await stack.steer('outage')
+  await page.goto('/alerts')
+  await page.evaluate(() => localStorage.setItem('logmill.user', 'ann'))
+  await page.reload()
+  await expect(page.getByRole('link', { name: 'High error rate' }).first()).toBeVisible({ timeout: 120_000 })
+  await shot(page, 'alerts')
+
+  await page.getByRole('link', { name: 'High error rate' }).first().click()
+  await expect(page.getByRole('heading', { level: 1, name: 'High error rate' })).toBeVisible()
+  const lines = page.getByRole('region', { name: 'Lines that made it fire' })
+  await expect(lines.getByRole('listitem').first()).toBeVisible()
+  await shot(page, 'alert')
+  const address = page.url()
+  await lines.locator('.message').getByRole('link').last().click()
+  await expect(page).toHaveURL(/\/explore\?.*q=id%3A/)
+  await expect(page.getByText(/1 line\b|^1$/).first()).toBeVisible()
+
+  await page.goto(address)
+  await expect(page.getByRole('button', { name: 'Acknowledge' })).toBeVisible()
+  await page.keyboard.press('a')
+  await page.getByRole('dialog').getByLabel('Note').fill('looking at it')
+  await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge' }).click()
+  const history = page.getByRole('region', { name: 'History' })
+  await expect(history).toContainText('Acknowledged by ann')
+  await expect(history).toContainText('looking at it')
+  await page.keyboard.press('s')
+  await expect(page.getByRole('dialog')).toContainText(/Covers 1 alert that fires now/)
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('r')
+  await page.getByRole('dialog').getByRole('button', { name: 'Resolve' }).click()
+  await expect(history).toContainText('Resolved by hand by ann')
+  await stack.steer('calm')
+})
 
 test('silences are made, seen and ended', async ({ page, allow }) => {
   allow(/preview/) // the matcher that is no expression

@@ -52,6 +52,6 @@ test('an address that does not exist says so, and one whose data are away too', 
 
 test('overview, as pictures', async ({ page }) => {
   await page.goto('/')
-  await expect(page.getByRole('img', { name: /Lines over time/ })).toBeVisible()
+  await expect(page.getByRole('img', { name: /Lines over time, by level/ })).toBeVisible()
   await shot(page, 'overview')
 })

@@ -26,6 +26,7 @@ import {
 import { columns, levels } from '../../lib/query/fields'
 import { lex } from '../../lib/query/lex'
 import { quote } from '../../lib/query/refine'
+import { overSelection } from '../../lib/typing'
 
 /** A mistake or a hint, at a place of the text. */
 export interface Mark {
@@ -55,6 +56,7 @@ export function editor(parent: HTMLElement, o: Options): EditorView {
       ...(o.nonce ? [EditorView.cspNonce.of(o.nonce)] : []),
       keys(o),
       history(),
+      overSelection,
       oneLine,
       EditorView.lineWrapping,
       placeholder('Words, "phrases", level:>=error, service:checkout   (empty: everything)'),

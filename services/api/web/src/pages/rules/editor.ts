@@ -22,6 +22,7 @@ import {
   type DecorationSet,
   type ViewUpdate,
 } from '@codemirror/view'
+import { overSelection } from '../../lib/typing'
 import type { Mistake } from './draft'
 import { placeOf, wordsOf } from './places'
 import { attributeNames, valuesOf } from './values'
@@ -138,23 +139,6 @@ function source(aggregate: boolean) {
     return null
   }
 }
-
-/**
- * Text typed over a selection. Left to itself, Chromium keeps how the selection looked as a style attribute, which the
- * page's policy refuses.
- */
-const overSelection = EditorView.domEventHandlers({
-  beforeinput(e, view) {
-    const { main } = view.state.selection
-    if (e.inputType !== 'insertText' || !e.data || main.empty || view.composing) return false
-    const text = e.data
-    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: 'input.type' })
-    if (!view.state.facet(EditorView.inputHandler).some((h) => h(view, main.from, main.to, text, insert)))
-      view.dispatch(insert())
-    e.preventDefault()
-    return true
-  },
-})
 
 /** The nonce of the page: its policy allows styles with it only. `vite dev` has none. */
 const nonce = () => document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce ?? ''

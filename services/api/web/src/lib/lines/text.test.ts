@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as limits from './limits'
-import { hits, show, start } from './text'
+import { hits, line, show, start } from './text'
 
 const told = (text: string, options = {}) =>
   show(text, options)
@@ -54,6 +54,12 @@ describe('show', () => {
     expect(pieces.length).toBeLessThanOrEqual(limits.parts + 1)
     expect(more).toBeGreaterThan(0)
   })
+})
+
+it('one line says what it cuts off, and shows what cannot be seen', () => {
+  expect(line('short')).toBe('short')
+  expect(line('x'.repeat(1000), 10)).toBe('xxxxxxxxxx… (990 more characters)')
+  expect(line('user\u202egnp.exe\nend')).toBe('userRLOgnp.exe↵end')
 })
 
 describe('hits', () => {

@@ -77,6 +77,12 @@ export function show(text: string, { highlight, limit = limits.rowText, breaks =
   return { pieces, more: text.length - part.length }
 }
 
+/** A text in one line, without marks: for titles and cells. What is cut off is said. */
+export function line(text: string, limit = 300): string {
+  const { pieces, more } = show(text, { limit })
+  return pieces.map((p) => p.text).join('') + (more ? `… (${more} more characters)` : '')
+}
+
 /** The first characters of a text, never half of one. */
 export function start(text: string, limit: number): string {
   if (text.length <= limit) return text

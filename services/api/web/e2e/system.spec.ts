@@ -5,7 +5,7 @@ test('replay a dead letter: what was missing is stored once, what is still bad c
   await page.goto('/system')
   await page.getByRole('link', { name: 'Dead letters' }).click()
   await expect(page).toHaveURL(/tab=letters/)
-  const rows = page.getByRole('region', { name: 'Dead letters, a table' }).getByRole('row')
+  const rows = page.getByRole('group', { name: 'Dead letters, a table' }).getByRole('row')
   const conflict = rows.filter({ hasText: 'Its Idempotency-Key' })
   const rejected = rows.filter({ hasText: 'Some records were not accepted' })
   await expect(conflict).toHaveCount(1)
@@ -42,8 +42,8 @@ test('replay a dead letter: what was missing is stored once, what is still bad c
 
 test('a processor that is stopped does not look well', async ({ page, stack }) => {
   await page.goto('/system')
-  await expect(page.getByRole('region', { name: 'Processes, a table' })).toContainText('processor')
-  const storing = page.getByRole('region', { name: 'Partitions, a table' }).getByRole('row').nth(2)
+  await expect(page.getByRole('group', { name: 'Processes, a table' })).toContainText('processor')
+  const storing = page.getByRole('group', { name: 'Partitions, a table' }).getByRole('row').nth(2)
   await expect(storing).toContainText('ok')
   await shot(page, 'system')
   await stack.stop('processor-1')
@@ -64,6 +64,6 @@ test('storage and changes, as pictures', async ({ page }) => {
   await expect(page.getByRole('region', { name: 'Columns' })).toContainText('message')
   await shot(page, 'system-storage')
   await page.goto('/system?tab=changes')
-  await expect(page.getByRole('region', { name: 'Changes, a table' })).toContainText('update')
+  await expect(page.getByRole('group', { name: 'Changes, a table' })).toContainText('update')
   await shot(page, 'system-changes')
 })

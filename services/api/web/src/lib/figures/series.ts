@@ -1,7 +1,8 @@
 // Series of charts from the figures of /api/metrics.
 
-import type { Schemas } from '../../lib/api/client'
-import type { Series } from '../../lib/ui/Chart.svelte'
+import type { Schemas } from '../api/client'
+import { ms } from '../format'
+import type { Series } from '../ui/Chart.svelte'
 
 type Metrics = Schemas['Metrics']
 
@@ -37,6 +38,22 @@ export function timings(m: Metrics): Series[] {
     { name: 'p95', colour: '--series-1', values: of('p95_response_time_ms'), fill: true },
     { name: 'p50', colour: '--series-2', values: of('p50_response_time_ms') },
   ]
+}
+
+/** The panel of response times, which every page of figures has. */
+export const responseTimes = {
+  title: 'Response time',
+  series: timings,
+  format: ms,
+  empty: (m: Metrics) => !m.response_time_ms.count,
+  nothing: 'No line in this range has a response time.',
+  label: (m: Metrics) => `Response time over time: p95 ${ms(m.response_time_ms.p95)} in all`,
+}
+
+/** Errors in per cent of all lines. */
+export function errorRate(m: Metrics): Series[] {
+  const values = m.series.map((p) => (p.total ? (p.errors / p.total) * 100 : null))
+  return [{ name: 'errors', colour: '--error', fill: true, values }]
 }
 
 /** As many services are told apart; the rest is one. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Schemas } from '../../lib/api/client'
+import type { Schemas } from '../api/client'
 import { levelSeries, serviceSeries, statusSeries, timings } from './series'
 
 const point = (total: number, p95: number, by_level = {}, by_status_class = {}) => ({

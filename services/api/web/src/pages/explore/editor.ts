@@ -26,7 +26,7 @@ import {
 import { columns, levels } from '../../lib/query/fields'
 import { lex } from '../../lib/query/lex'
 import { quote } from '../../lib/query/refine'
-import { overSelection } from '../../lib/typing'
+import { common } from '../../lib/editor'
 
 /** A mistake or a hint, at a place of the text. */
 export interface Mark {
@@ -44,8 +44,6 @@ export interface Options {
   attributes: () => string[]
   /** The most frequent values of a field. */
   values: (field: string) => Promise<{ value: string; count: number }[]>
-  /** Whether the editor may style the page: the policy's nonce. */
-  nonce?: string
 }
 
 export function editor(parent: HTMLElement, o: Options): EditorView {
@@ -53,10 +51,9 @@ export function editor(parent: HTMLElement, o: Options): EditorView {
     parent,
     doc: o.text,
     extensions: [
-      ...(o.nonce ? [EditorView.cspNonce.of(o.nonce)] : []),
+      common(),
       keys(o),
       history(),
-      overSelection,
       oneLine,
       EditorView.lineWrapping,
       placeholder('Words, "phrases", level:>=error, service:checkout   (empty: everything)'),
@@ -241,10 +238,9 @@ async function ofField(c: CompletionContext, o: Options, from: number, name: str
 const look = EditorView.theme({
   '&': { backgroundColor: 'var(--surface)', color: 'var(--text)' },
   '&.cm-focused': { outline: 'none' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', fontSize: '13px', lineHeight: '20px', maxHeight: '164px' },
-  '.cm-content': { padding: '6px 0', caretColor: 'var(--text)' },
+  '.cm-scroller': { fontSize: '13px', lineHeight: '20px', maxHeight: '164px' },
+  '.cm-content': { padding: '6px 0' },
   '.cm-line': { padding: '0 10px' },
-  '.cm-placeholder': { color: 'var(--text-3)' },
   '&.cm-focused .cm-selectionBackground, .cm-content ::selection': { backgroundColor: 'var(--accent-ground)' },
   '.q-field': { color: 'light-dark(#1d5ba8, #82bcf7)', fontWeight: '600' },
   '.q-operator, .q-not': { color: 'var(--accent)', fontWeight: '600' },
@@ -257,32 +253,4 @@ const look = EditorView.theme({
     backgroundColor: 'var(--error-ground)',
   },
   '.q-hint': { textDecoration: 'underline dotted var(--warn)', textUnderlineOffset: '4px' },
-  '.cm-tooltip': {
-    backgroundColor: 'var(--raised)',
-    color: 'var(--text)',
-    border: '1px solid var(--line)',
-    borderRadius: '8px',
-    boxShadow: 'var(--shadow)',
-    overflow: 'hidden',
-    zIndex: '40',
-  },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul': {
-    fontFamily: 'var(--mono)',
-    fontSize: '12px',
-    maxHeight: '300px',
-    minWidth: '280px',
-  },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': {
-    display: 'flex',
-    gap: '16px',
-    padding: '4px 10px',
-    lineHeight: '18px',
-  },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': {
-    backgroundColor: 'var(--accent-ground)',
-    color: 'var(--text)',
-  },
-  '.cm-completionLabel': { flex: '1' },
-  '.cm-completionMatchedText': { textDecoration: 'none', fontWeight: '700', color: 'var(--accent)' },
-  '.cm-completionDetail': { marginLeft: '0', fontStyle: 'normal', color: 'var(--text-2)', fontFamily: 'var(--sans)' },
 })

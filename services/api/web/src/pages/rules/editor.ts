@@ -22,10 +22,11 @@ import {
   type DecorationSet,
   type ViewUpdate,
 } from '@codemirror/view'
-import { overSelection } from '../../lib/typing'
+import { common } from '../../lib/editor'
 import type { Mistake } from './draft'
 import { placeOf, wordsOf } from './places'
-import { attributeNames, valuesOf } from './values'
+import { levels } from '../../lib/query/fields'
+import { Values } from '../../lib/query/values'
 import { aggregates, columns, quote, scalars, tokens, wanted } from './words'
 
 export interface Options {
@@ -109,6 +110,15 @@ function words(aggregate: boolean): Completion[] {
   ]
 }
 
+const values = new Values()
+
+/** Where values are looked for: enough to have seen what is usual, and answered at once. */
+const recent = { start: 'now-15m', end: 'now' }
+
+async function valuesOf(field: string): Promise<string[]> {
+  return field === 'level' ? levels : (await values.of(recent, field)).map((v) => v.value)
+}
+
 function source(aggregate: boolean) {
   const all = words(aggregate)
   return async (c: CompletionContext): Promise<CompletionResult | null> => {
@@ -123,16 +133,16 @@ function source(aggregate: boolean) {
           from: w.from,
           // The quote and the bracket that were closed when they were opened are there already.
           to: c.pos + (/^'?\]?/.exec(rest)?.[0].length ?? 0),
-          options: (await attributeNames()).map((n) => ({ label: n, type: 'column', apply: `${n}']` })),
+          options: (await values.names(recent)).map((n) => ({ label: n, type: 'column', apply: `${n}']` })),
         }
       case 'value': {
-        const values = await valuesOf(w.column)
-        if (!values.length) return null
+        const some = await valuesOf(w.column.replace(/^attributes\./, ''))
+        if (!some.length) return null
         const number = /^response_(status|time)|^pattern_id$/.test(w.column)
         return {
           from: w.open ? w.from - 1 : w.from,
           to: c.pos + (w.open && /^['"]/.test(rest) ? 1 : 0),
-          options: values.map((v) => ({ label: number ? v : quote(v), type: 'text' })),
+          options: some.map((v) => ({ label: number ? v : quote(v), type: 'text' })),
         }
       }
     }
@@ -140,16 +150,12 @@ function source(aggregate: boolean) {
   }
 }
 
-/** The nonce of the page: its policy allows styles with it only. `vite dev` has none. */
-const nonce = () => document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce ?? ''
-
 const theme = EditorView.theme({
   '&': { background: 'var(--surface)', borderRadius: 'var(--radius)', border: '1px solid var(--line-strong)' },
   '&.cm-focused': { outline: '2px solid var(--focus)', outlineOffset: '-1px' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', fontSize: '12.5px', lineHeight: '1.6' },
-  '.cm-content': { padding: '5px 0', caretColor: 'var(--text)' },
+  '.cm-scroller': { fontSize: '12.5px', lineHeight: '1.6' },
+  '.cm-content': { padding: '5px 0' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
-  '.cm-placeholder': { color: 'var(--text-3)' },
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
     background: 'color-mix(in srgb, var(--accent) 25%, transparent)',
   },
@@ -158,17 +164,6 @@ const theme = EditorView.theme({
   '.w-column': { color: 'var(--accent)' },
   '.w-text': { color: 'var(--series-7)' },
   '.w-number': { color: 'var(--series-4)' },
-  '.cm-tooltip': {
-    background: 'var(--raised)',
-    border: '1px solid var(--line-strong)',
-    borderRadius: 'var(--radius)',
-    boxShadow: 'var(--shadow)',
-    overflow: 'hidden',
-  },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px' },
-  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 8px' },
-  '.cm-tooltip-autocomplete ul li[aria-selected]': { background: 'var(--accent)', color: 'var(--on-accent)' },
-  '.cm-completionDetail': { fontStyle: 'normal', color: 'inherit', opacity: '0.8' },
   '.cm-completionIcon': { display: 'none' },
   '.cm-completionInfo': { padding: '4px 8px', fontFamily: 'var(--sans)' },
   '.cm-lintRange-error': {
@@ -183,12 +178,11 @@ export function editor(parent: Element, o: Options): EditorView {
   const state = EditorState.create({
     doc: o.doc,
     extensions: [
-      EditorView.cspNonce.of(nonce()),
+      common(),
       history(),
       closeBrackets(),
       // Nothing else is meant by Enter here, so it need not wait.
       autocompletion({ override: [source(o.aggregate)], icons: false, interactionDelay: 0 }),
-      overSelection,
       // Tab takes what is offered, and else goes to the next field: nobody is caught in an editor.
       keymap.of([
         { key: 'Tab', run: acceptCompletion },

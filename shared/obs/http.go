@@ -64,6 +64,10 @@ func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
+		if c.Request().Context().Err() != nil {
+			_ = c.NoContent(statusGone) // for the metrics of requests: nobody reads it
+			return
+		}
 		p, after := problemOf(err)
 		if p.Status == http.StatusInternalServerError {
 			log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Msg("request failed")
@@ -80,6 +84,9 @@ func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
 		}
 	}
 }
+
+// statusGone is how a request ends whose client has gone: whatever failed, failed for that. nginx began to write it so.
+const statusGone = 499
 
 // awayEvery keeps one line a while of what every request would say.
 const awayEvery = 10 * time.Second

@@ -2,7 +2,9 @@ package obs
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,4 +36,21 @@ func TestTheCauseOf503IsLoggedOnceInAWhile(t *testing.T) {
 	}
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 	require.Contains(t, log.String(), "dial tcp: refused")
+}
+
+// TestWhoHasGoneIsNoError: a browser gives up what it asked for with each key that is typed.
+func TestWhoHasGoneIsNoError(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	e := echo.New()
+	e.HTTPErrorHandler = ProblemHandler(zerolog.New(&log))
+	ctx, leave := context.WithCancel(t.Context())
+	e.GET("/", func(c echo.Context) error {
+		leave()
+		return fmt.Errorf("reading: %w", c.Request().Context().Err())
+	})
+	answer := httptest.NewRecorder()
+	e.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody))
+	require.Equal(t, statusGone, answer.Code)
+	require.Empty(t, log.String())
 }

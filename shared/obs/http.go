@@ -65,7 +65,7 @@ func ProblemHandler(log zerolog.Logger) echo.HTTPErrorHandler {
 			return
 		}
 		if c.Request().Context().Err() != nil {
-			_ = c.NoContent(statusGone) // for the metrics of requests: nobody reads it
+			_ = c.NoContent(statusGone) // nobody reads it
 			return
 		}
 		p, after := problemOf(err)

@@ -10,6 +10,7 @@ test('from alert to line in three clicks, then acknowledged, noted, silenced', a
 
   await page.getByRole('link', { name: 'High error rate' }).first().click()
   await expect(page.getByRole('heading', { level: 1, name: 'High error rate' })).toBeVisible()
+  await expect(page.getByRole('img', { name: /The rule's value around the alert, which fires at ≥ 5/ })).toBeVisible()
   const lines = page.getByRole('region', { name: 'Lines that made it fire' })
   await expect(lines.getByRole('listitem').first()).toBeVisible()
   await shot(page, 'alert')

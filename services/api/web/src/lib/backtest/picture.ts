@@ -1,6 +1,6 @@
 // A backtest's answer as a chart.
 
-import type { Band, Series } from '../../lib/ui/Chart.svelte'
+import type { Band, Series } from '../ui/Chart.svelte'
 import type { Result } from './backtest.svelte'
 
 /** More lines in one chart nobody tells apart. */

@@ -61,6 +61,7 @@ export function editor(parent: HTMLElement, o: Options): EditorView {
       autocompletion({
         override: [(c) => complete(c, o)],
         selectOnOpen: false,
+        interactionDelay: 0, // Tab means nothing else while something is offered
         icons: false,
         maxRenderedOptions: 60,
         optionClass: (c) => `is-${c.type ?? 'text'}`,

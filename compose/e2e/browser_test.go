@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/logmill/logmill/compose/e2e/internal/stack"
+	"github.com/logmill/logmill/shared/auth"
 	"github.com/logmill/logmill/shared/bus"
 	"github.com/logmill/logmill/shared/contract"
 	"github.com/logmill/logmill/shared/testkit"
@@ -45,13 +46,14 @@ func TestBrowser(t *testing.T) {
 	control := httptest.NewServer(mux)
 	defer control.Close()
 
+	asking, token := apiThatAsks(t, s)
 	args := []string{"playwright", "test"}
 	if only := os.Getenv("BROWSER"); only != "" {
 		args = append(args, only)
 	}
 	cmd := exec.Command("npx", args...)
 	cmd.Dir = filepath.Join(testkit.Root(t), "services", "api", "web")
-	cmd.Env = append(os.Environ(), "LOGMILL_URL="+s.URL("api"), "LOGMILL_COLLECTOR="+s.URL("collector"), "LOGMILL_CONTROL="+control.URL)
+	cmd.Env = append(os.Environ(), "LOGMILL_URL="+s.URL("api"), "LOGMILL_COLLECTOR="+s.URL("collector"), "LOGMILL_CONTROL="+control.URL, "LOGMILL_ASKING="+asking, "LOGMILL_READ_TOKEN="+token)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	require.NoError(t, cmd.Run())
 }
@@ -75,4 +77,19 @@ func poison(s *stack.Stack) error {
 		errs = append(errs, put(value, contract.Request{Key: key, Fingerprint: contract.FingerprintOf("", []byte(value))}.Headers()...))
 	}
 	return errors.Join(append(errs, out.Close())...)
+}
+
+// apiThatAsks is a second api, which asks for tokens, and one that may read.
+func apiThatAsks(t *testing.T, s *stack.Stack) (url, token string) {
+	t.Helper()
+	var f auth.File
+	token, err := f.Create("viewer", []auth.Scope{auth.Read}, time.Now(), time.Time{})
+	require.NoError(t, err)
+	raw, err := f.Encode()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
+	s.Start("api-asking", "api", fmt.Sprintf("API_PORT=%d", s.Port("api-asking")), "LOGMILL_TOKENS_FILE="+path)
+	s.AwaitReady("api-asking")
+	return s.URL("api-asking"), token
 }

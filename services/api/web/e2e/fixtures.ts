@@ -25,7 +25,8 @@ interface Fixtures {
   allowed: RegExp[]
 }
 
-const need = (name: string) => {
+/** What compose/e2e says of the stack. */
+export const need = (name: string) => {
   const v = process.env[name]
   if (!v) throw new Error(`${name} is not set: run these tests by compose/e2e (TestBrowser)`)
   return v

@@ -108,6 +108,9 @@ func (g *Gate) Middleware(may func(caller Caller, method, route string) bool) ec
 	}
 }
 
+// Asks tells whether somebody stands before the service who asks who a caller is: it, or a proxy.
+func (g *Gate) Asks() bool { return g == nil || g.cfg.TokensFile != "" || len(g.proxies) > 0 }
+
 type callerKey struct{}
 
 // CallerOf is who a request is from, as Middleware found.

@@ -5,6 +5,8 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -110,7 +112,7 @@ func Routes(d Deps) *echo.Echo {
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
 		d.Log.Error().Err(err).Str("method", c.Request().Method).Str("route", c.Path()).Bytes("stack", stack).Msg("a handler panicked")
 		return err
-	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers, ownPages, d.Gate.Middleware(may))
+	}}), middleware.RequestID(), middleware.BodyLimit(bodyLimit), headers, knownHosts(d.Gate.Asks()), ownPages, d.Gate.Middleware(may), unescaped)
 	obs.Mount(e, d.Health, d.Registry)
 	for _, path := range append(web.Pages(), web.Files()...) {
 		e.GET(path, s.Web.Serve)
@@ -177,13 +179,57 @@ func may(c auth.Caller, method, route string) bool {
 var tryouts = []string{"/api/alert-rules/validate", "/api/alert-rules/backtest", "/api/alert-rules/:id/backtest", "/api/backtests/:id", "/api/silences/preview"}
 
 // ownPages refuses what a page of another site makes a browser send: on loopback nobody is asked for a token, and a browser sends
-// the password of basic authentication by itself. Clients that are no browsers do not say Sec-Fetch-Site.
+// the password of basic authentication by itself. Browsers say Sec-Fetch-Site to hosts that they trust (https, localhost), and Origin to
+// all; other clients say neither.
 func ownPages(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if site := r.Header.Get("Sec-Fetch-Site"); r.Method != http.MethodGet && r.Method != http.MethodHead && site != "" && site != "same-origin" && site != "none" {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && foreign(r) {
 			return fault.Forbidden("a page of another site asks for this")
 		}
+		return next(c)
+	}
+}
+
+func foreign(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin) // "null" has no host
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
+}
+
+// knownHosts refuses names of hosts where nobody is asked for a token: a page from elsewhere can have its own name mean this machine
+// (DNS rebinding), and would then be of the same origin. An address cannot be made to mean another.
+func knownHosts(asks bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			name := (&url.URL{Host: c.Request().Host}).Hostname()
+			if _, err := netip.ParseAddr(name); !asks && err != nil && name != "" && !strings.EqualFold(name, "localhost") {
+				return fault.Forbidden("nobody is asked for a token here, so only localhost and addresses are answered, not %q: set LOGMILL_TOKENS_FILE, or TRUSTED_PROXIES behind a proxy", name)
+			}
+			return next(c)
+		}
+	}
+}
+
+// unescaped makes the parameters of a path what they were before they were put into it: a trace id may have a slash.
+func unescaped(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.RawPath == "" {
+			return next(c)
+		}
+		values := slices.Clone(c.ParamValues())
+		for i, v := range values {
+			if plain, err := url.PathUnescape(v); err == nil {
+				values[i] = plain
+			}
+		}
+		c.SetParamValues(values...)
 		return next(c)
 	}
 }

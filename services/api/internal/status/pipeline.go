@@ -39,6 +39,7 @@ type Topic struct {
 	Kept int64    `json:"kept"`                // messages that it has
 	Per  *float64 `json:"messages_per_second"` // null: not known yet
 	end  int64
+	at   time.Time // when it was measured
 }
 
 // Stage is how far a service is with a partition.
@@ -135,7 +136,7 @@ func (l *Line) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	l.mu.Lock()
-	old, elapsed := l.last, time.Since(l.at)
+	old := l.last
 	l.mu.Unlock()
 	p := Pipeline{MeasuredAt: time.Now().UTC(), Errors: []string{}, Topics: []Topic{}, Partitions: []Partition{}, Alerting: Alerting{Status: Unknown}, Instances: make([]Instance, len(l.d.Targets)+1)}
 	var wg sync.WaitGroup
@@ -145,25 +146,25 @@ func (l *Line) look(ctx context.Context) {
 	wg.Go(func() { p.Instances[len(l.d.Targets)] = l.d.Self(ctx) })
 	l.positions(ctx, &p)
 	wg.Wait()
-	p.compare(&old, elapsed)
+	p.compare(&old)
 	l.mu.Lock()
 	l.last, l.at = p, time.Now()
 	l.mu.Unlock()
 }
 
-// compare makes rates of two looks.
-func (p *Pipeline) compare(old *Pipeline, elapsed time.Duration) {
+// compare makes rates of two looks. Each figure has its own time: one process that hangs holds up a look, not what was measured before.
+func (p *Pipeline) compare(old *Pipeline) {
 	for i := range p.Instances {
 		for j := range old.Instances {
 			if a, b := &p.Instances[i], &old.Instances[j]; a.Address == b.Address && a.Service == b.Service {
-				a.since(b, elapsed)
+				a.since(b)
 			}
 		}
 	}
 	for i := range p.Topics {
 		for _, before := range old.Topics {
-			if t := &p.Topics[i]; t.Name == before.Name && t.end >= before.end && elapsed > 0 {
-				per := float64(t.end-before.end) / elapsed.Seconds()
+			if t := &p.Topics[i]; t.Name == before.Name && t.end >= before.end && t.at.After(before.at) {
+				per := float64(t.end-before.end) / t.at.Sub(before.at).Seconds()
 				t.Per = &per
 			}
 		}
@@ -207,7 +208,7 @@ func (l *Line) positions(ctx context.Context, p *Pipeline) {
 }
 
 func topicOf(name string, starts, ends map[int32]int64) Topic {
-	t := Topic{Name: name}
+	t := Topic{Name: name, at: time.Now()}
 	for p, e := range ends {
 		t.end += e
 		t.Kept += max(0, e-starts[p])

@@ -131,7 +131,8 @@ func TestRatesOfTwoLooks(t *testing.T) {
 	lines.Store(1000)
 	w.ends[contract.TopicRaw][0] = 30
 	l.mu.Lock()
-	l.at = l.at.Add(-10 * time.Second)
+	ago := -10 * time.Second
+	l.last.Instances[0].at, l.last.Topics[0].at = l.last.Instances[0].at.Add(ago), l.last.Topics[0].at.Add(ago)
 	l.mu.Unlock()
 	l.look(t.Context())
 	p = l.Now()
@@ -150,7 +151,7 @@ func TestTargets(t *testing.T) {
 	got, err := ParseTargets("collector=http://127.0.0.1:4318/, processor=https://p:1,processor=http://q:2")
 	require.NoError(t, err)
 	require.Equal(t, []Target{{"collector", "http://127.0.0.1:4318"}, {"processor", "https://p:1"}, {"processor", "http://q:2"}}, got)
-	for _, bad := range []string{"http://a:1", "a=b", "a=ftp://x:1", "=http://x:1"} {
+	for _, bad := range []string{"http://a:1", "a=b", "a=ftp://x:1", "=http://x:1", "a=http://me:secret@x:1"} {
 		_, err := ParseTargets(bad)
 		require.Error(t, err, bad)
 	}

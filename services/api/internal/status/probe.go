@@ -34,7 +34,7 @@ func ParseTargets(text string) (out []Target, err error) {
 		}
 		service, address, ok := strings.Cut(part, "=")
 		u, uerr := url.Parse(address)
-		if !ok || service == "" || uerr != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if !ok || service == "" || uerr != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 			err = errors.Join(err, fmt.Errorf("%q is not service=http://host:port", part))
 			continue
 		}
@@ -63,6 +63,7 @@ type Instance struct {
 	Started  *time.Time   `json:"started_at,omitempty"`
 	Rates    []Rate       `json:"rates"`
 	totals   map[string]float64
+	at       time.Time // when they were measured
 }
 
 // Rate is how much of something happens a second; null until it was measured twice.
@@ -149,7 +150,7 @@ func (i *Instance) measure(families map[string]*dto.MetricFamily, err error) {
 		at := time.UnixMilli(int64(f[0].GetGauge().GetValue() * 1000)).UTC()
 		i.Started = &at
 	}
-	i.totals = map[string]float64{}
+	i.totals, i.at = map[string]float64{}, time.Now()
 	for _, c := range counters[i.Service] {
 		sum := 0.0 // a counter with labels has no series before the first event
 		for _, m := range families[c[1]].GetMetric() {
@@ -161,13 +162,13 @@ func (i *Instance) measure(families map[string]*dto.MetricFamily, err error) {
 }
 
 // since fills in the rates since an earlier measurement of the same process; one that began anew has none yet.
-func (i *Instance) since(old *Instance, elapsed time.Duration) {
-	if old == nil || old.totals == nil || i.Started == nil || old.Started == nil || !i.Started.Equal(*old.Started) || elapsed <= 0 {
+func (i *Instance) since(old *Instance) {
+	if old == nil || old.totals == nil || i.Started == nil || old.Started == nil || !i.Started.Equal(*old.Started) || !i.at.After(old.at) {
 		return
 	}
 	for n := range i.Rates {
 		r := &i.Rates[n]
-		per := (i.totals[r.Name] - old.totals[r.Name]) / elapsed.Seconds()
+		per := (i.totals[r.Name] - old.totals[r.Name]) / i.at.Sub(old.at).Seconds()
 		r.Per = &per
 	}
 }

@@ -67,3 +67,15 @@ test('storage and changes, as pictures', async ({ page }) => {
   await expect(page.getByRole('group', { name: 'Changes, a table' })).toContainText('update')
   await shot(page, 'system-changes')
 })
+
+test('nothing is well while nobody evaluates rules', async ({ page, stack }) => {
+  await stack.stop('alert-evaluator')
+  try {
+    await page.goto('/')
+    const state = page.getByRole('status', { name: 'State' })
+    await expect(state).toContainText(/alert-evaluator|Evaluating rules|Alerting/)
+    await expect(state).not.toContainText('All is well')
+  } finally {
+    await stack.start('alert-evaluator')
+  }
+})

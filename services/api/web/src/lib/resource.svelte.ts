@@ -3,6 +3,17 @@
 
 import { ApiError } from './api/client'
 
+/** A question that has no answer after so long, in ms, has failed: longer than the api works on one. */
+const longest = 60e3
+
+/** Whatever went wrong, as something that can be shown. */
+export function errorOf(e: unknown): ApiError {
+  if (e instanceof ApiError) return e
+  const late = e instanceof DOMException && e.name === 'TimeoutError'
+  const detail = late ? `The api has not answered for ${longest / 1e3} s.` : `This page failed: ${String(e)}`
+  return new ApiError({ type: 'about:blank', title: 'No answer', detail, status: 0 }, 0)
+}
+
 export interface Options {
   /** Milliseconds between one answer and the next question; 0 asks once. Hidden pages do not ask. */
   every?: () => number
@@ -35,15 +46,14 @@ export class Resource<T> {
     const abort = (this.#abort = new AbortController())
     this.loading = true
     try {
-      const data = await this.#ask(abort.signal)
+      const data = await this.#ask(AbortSignal.any([abort.signal, AbortSignal.timeout(longest)]))
       if (abort.signal.aborted) return
       this.data = data
       this.error = undefined
       this.at = Date.now()
     } catch (e) {
       if (abort.signal.aborted) return
-      if (!(e instanceof ApiError)) throw e
-      this.error = e
+      this.error = errorOf(e)
     }
     this.loading = false
     this.#next()

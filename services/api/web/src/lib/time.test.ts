@@ -8,6 +8,11 @@ describe('moment', () => {
     ['now', now],
     ['now-90m', now - 90 * 60e3],
     ['now-2w', now - 14 * 86400e3],
+    ['now-90', now - 90e3],
+    ['now-1h30m', now - 90 * 60e3],
+    ['now-1.5h', now - 90 * 60e3],
+    ['now-1.5d', now - 36 * 3600e3],
+    ['now+1h', now + 3600e3],
     ['2026-11-24T11:00:00Z', now - 3600e3],
     ['1764000000', 1764000000e3],
     ['1764000000123', 1764000000123],
@@ -15,7 +20,9 @@ describe('moment', () => {
     ['1764000000123000000', 1764000000123],
   ])('%s', (text, ms) => expect(moment(text, now)).toBe(ms))
 
-  it.each(['', 'yesterday', 'now-', 'now-5y', 'now+5m'])('%j is none', (text) => expect(moment(text, now)).toBeNaN())
+  it.each(['', 'yesterday', 'now-', 'now-5y', 'now-1d2h', 'now5m', 'now-m'])('%j is none', (text) =>
+    expect(moment(text, now)).toBeNaN(),
+  )
 })
 
 it('names a range', () => {

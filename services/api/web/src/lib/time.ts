@@ -18,14 +18,34 @@ export const presets = [
   ['now-30d', 'Last 30 days'],
 ] as const
 
-const units: Record<string, number> = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3, w: 604800e3 }
+const units: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1e3,
+  m: 60e3,
+  h: 3600e3,
+  d: 86400e3,
+  w: 604800e3,
+}
 
 /** Unix ms of a moment as the api writes or reads it; NaN if it is none. */
 export function moment(text: string, now = Date.now()): number {
-  const m = /^now(?:-(\d+)([smhdw]))?$/.exec(text)
-  if (m) return m[1] ? now - Number(m[1]) * (units[m[2] as string] ?? NaN) : now
+  const m = /^now(?:([-+])(.+))?$/.exec(text)
+  if (m) return m[2] ? now + (m[1] === '-' ? -1 : 1) * duration(m[2]) : now
+  if (text.startsWith('now')) return NaN
   if (/^\d+$/.test(text)) return unix(text)
   return Date.parse(text)
+}
+
+/** ms of a duration as the api reads it: 90 (s), 15m, 1h30m, 1.5h, 2d, 1w; NaN if it is none. */
+function duration(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text) * 1e3
+  if (!/^((\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+|\d+(\.\d+)?[dw])$/.test(text)) return NaN
+  let ms = 0
+  for (const [, n, unit] of text.matchAll(/(\d+(?:\.\d+)?)([a-zµ]+)/g)) ms += Number(n) * (units[unit as string] ?? NaN)
+  return ms
 }
 
 /** Unix s, ms, µs or ns, told apart by size as the api does. */
@@ -53,7 +73,7 @@ export function isLive(r: Range): boolean {
 /** How often what depends on a range is worth asking for again, in ms: a hundredth of it, 5 s to 5 min; 0 for a fixed one. */
 export function refreshOf(r: Range): number {
   if (!isLive(r)) return 0
-  return Math.min(Math.max((Date.now() - moment(r.start)) / 100, 5e3), 300e3)
+  return Math.min(Math.max((Date.now() - moment(r.start)) / 100 || 0, 5e3), 300e3)
 }
 
 const two = (n: number) => String(n).padStart(2, '0')

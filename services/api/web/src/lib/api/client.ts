@@ -38,7 +38,7 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
   try {
     got = await answer
   } catch (e) {
-    if (e instanceof DOMException && e.name === 'AbortError') throw e
+    if (e instanceof DOMException && (e.name === 'AbortError' || e.name === 'TimeoutError')) throw e
     throw new ApiError({ title: 'No answer', detail: 'The api cannot be reached.', status: 0, type: 'about:blank' }, 0)
   }
   if (got.error !== undefined || !got.response.ok)

@@ -27,6 +27,9 @@ export function around(a: Detail, now: number): Around {
   }
 }
 
+/** Width of a point now, ms. */
+export const stepMs = (a: Detail, now: number) => parseInt(around(a, now).step) * 1000
+
 /** The values and alerts of the alert's own group; rules without groups have one. */
 export function ofGroup(r: Result, a: Detail): Result {
   const same = (labels: Record<string, string>) =>

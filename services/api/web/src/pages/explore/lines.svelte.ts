@@ -1,6 +1,7 @@
 // The lines of a run, page after page.
 
-import { api, ApiError, ask, type Schemas } from '../../lib/api/client'
+import { api, ask, type ApiError, type Schemas } from '../../lib/api/client'
+import { errorOf } from '../../lib/resource.svelte'
 import { asked, type Run } from './run.svelte'
 
 export type Log = Schemas['Log']
@@ -8,6 +9,8 @@ export type Log = Schemas['Log']
 /** The first page is small, so that it is there at once; the others save questions. */
 const firstPage = 200
 const nextPage = 1000
+/** Reasons that are over when one goes on. */
+const budget = /limit of .* is reached/
 
 export class Lines {
   list = $state.raw<Log[]>([])
@@ -15,6 +18,10 @@ export class Lines {
   last = $state.raw<Schemas['Logs']>()
   error = $state.raw<ApiError>()
   loading = $state(false)
+  /** What is shown is of the run before: the answer to this one is on its way. */
+  stale = $state(false)
+  /** What was wrong with any page of the run, a budget that was gone on from aside. */
+  damage = $state.raw<string[]>([])
   #full = $state(false)
   #run: () => Run
   #abort: AbortController | undefined
@@ -47,6 +54,7 @@ export class Lines {
     const abort = (this.#abort = new AbortController())
     const cursor = first ? undefined : this.last?.next_cursor
     this.loading = true
+    if (first) this.stale = true
     try {
       const limit = first ? firstPage : nextPage
       const query = { ...asked(run), order: run.order, limit, explain: true, cursor }
@@ -54,12 +62,20 @@ export class Lines {
       if (abort.signal.aborted) return
       this.list = first ? got.logs : [...this.list, ...got.logs]
       this.last = got
+      this.stale = false
+      const damage = got.partial ? got.partial_reason.split('; ').filter((r) => !budget.test(r)) : []
+      this.damage = first ? damage : [...this.damage, ...damage.filter((d) => !this.damage.includes(d))]
       this.#full = got.logs.length === limit
       this.error = undefined
     } catch (e) {
       if (abort.signal.aborted) return
-      if (!(e instanceof ApiError)) throw e
-      this.error = e
+      this.error = errorOf(e)
+      if (first) {
+        // Nothing of another query stands as the answer to this one.
+        this.list = []
+        this.last = undefined
+        this.stale = false
+      }
     }
     this.loading = false
   }

@@ -180,7 +180,7 @@ export class Tail {
 
   #started() {
     // Between the lines that were there and the first that is stored now, others may have been.
-    if (this.#lostAt && this.total && !this.#known)
+    if (this.#lostAt && !this.#known && (this.total || this.#queue.length))
       this.#missing(
         `The connection was away from ${clock(this.#lostAt)} on, for ${span(Date.now() - this.#lostAt)}: lines may be missing here.`,
         true,

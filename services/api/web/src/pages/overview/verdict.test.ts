@@ -5,12 +5,27 @@ const calm: Seen = {
   figures: { total: 1130, perMinute: 226, services: [{ service: 'web', count: 1130, errors: 3 }] },
   alerts: { firing: 0, acknowledged: 0, grave: false, blind: 0, more: false },
   health: { status: 'ok', failed: [], lag: 0.4 },
+  pipeline: [],
   failed: [],
 }
 const seen = (over: Partial<Seen>) => verdict({ ...calm, ...over })
 
 it('says that all is well', () => {
   expect(verdict(calm)).toEqual({ tone: 'good', text: 'All is well: 1 service, 226 lines/min, nothing fires' })
+})
+
+it('is not well when nobody evaluates rules, or nobody knows', () => {
+  expect(seen({ pipeline: undefined }).tone).toBe('warn')
+  const wrong = [
+    { text: 'Alerting: no evaluator has looked at the rules for a while: they are blind.', bad: true },
+    { text: 'alert-evaluator is down', bad: true },
+  ]
+  expect(seen({ pipeline: wrong })).toEqual({
+    tone: 'error',
+    text: 'Alerting: no evaluator has looked at the rules for a while: they are blind, and 1 more',
+  })
+  const services = Array.from({ length: 20 }, (_, i) => ({ service: `s${i}`, count: 100, errors: 0 }))
+  expect(seen({ figures: { total: 2000, perMinute: 10, services } }).text).toContain('the 20 busiest services')
 })
 
 it('says what is not', () => {

@@ -10,6 +10,8 @@ export interface Seen {
   /** Alerts that fire and are not silenced; undefined: there was no answer. */
   alerts?: { firing: number; acknowledged: number; grave: boolean; blind: number; more: boolean }
   health?: { status: string; failed: string[]; lag: number }
+  /** What is wrong between the collector and alerts; undefined: there was no answer. */
+  pipeline?: { text: string; bad: boolean }[]
   /** Why an answer is not there, or is not current. */
   failed: string[]
 }
@@ -21,6 +23,8 @@ export interface Verdict {
 
 /** Storing behind receiving by more than this is said, in s: dashboards follow what is stored within two. */
 const late = 10
+/** The api's figures tell so many services apart. */
+const busiest = 20
 /** And from here on it is grave: rules are blind then, see docs/blind.md. */
 const veryLate = 30
 
@@ -28,9 +32,10 @@ export function verdict(s: Seen): Verdict {
   const said: [Verdict['tone'], string][] = []
   if (s.failed.length) said.push(['error', `Cannot tell: ${s.failed.join(', ')}`])
   if (s.health) sayHealth(s.health, said)
+  if (s.pipeline) sayPipeline(s.pipeline, said)
   if (s.alerts) sayAlerts(s.alerts, said)
   if (s.figures) sayFigures(s.figures, said)
-  if (!said.length && s.figures && s.alerts && s.health) return { tone: 'good', text: well(s.figures) }
+  if (!said.length && s.figures && s.alerts && s.health && s.pipeline) return { tone: 'good', text: well(s.figures) }
   if (!said.length) return { tone: 'warn', text: 'Looking …' }
   return { tone: said.some(([t]) => t === 'error') ? 'error' : 'warn', text: said.map(([, t]) => t).join('; ') }
 }
@@ -42,6 +47,14 @@ function sayHealth(h: NonNullable<Seen['health']>, said: Said) {
   else if (h.status !== 'ok') said.push([h.status === 'down' ? 'error' : 'warn', `the pipeline is ${h.status}`])
   if (h.lag < 0) said.push(['warn', 'how far storing is behind is not known'])
   else if (h.lag > late) said.push([h.lag > veryLate ? 'error' : 'warn', `storing is ${span(h.lag * 1000)} behind`])
+}
+
+/** The worst, and how many more there are: the System page has them all. */
+function sayPipeline(wrong: NonNullable<Seen['pipeline']>, said: Said) {
+  const [first] = wrong
+  if (!first) return
+  const more = wrong.length > 1 ? `, and ${wrong.length - 1} more` : ''
+  said.push([first.bad ? 'error' : 'warn', `${first.text.replace(/\.$/, '')}${more}`])
 }
 
 function sayAlerts(a: NonNullable<Seen['alerts']>, said: Said) {
@@ -68,6 +81,6 @@ function sayFigures(f: NonNullable<Seen['figures']>, said: Said) {
 
 function well(f: NonNullable<Seen['figures']>): string {
   const n = f.services.length
-  const services = `${count(n)}${n >= 20 ? ' or more' : ''} ${n === 1 ? 'service' : 'services'}`
+  const services = n >= busiest ? `the ${n} busiest services` : `${count(n)} ${n === 1 ? 'service' : 'services'}`
   return `All is well: ${services}, ${count(Math.round(f.perMinute))} lines/min, nothing fires`
 }

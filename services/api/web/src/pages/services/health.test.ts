@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Schemas } from '../../lib/api/client'
-import { byService, healthOf, stepOf } from './health'
+import { firingOf, healthOf, stepOf } from './health'
 
 const alert = (over: object) =>
   ({ severity: 'high', silenced_by: '', service: '', labels: {}, ...over }) as Schemas['Alert']
@@ -19,8 +19,15 @@ it('alerts count before errors, and silenced ones do not', () => {
 })
 
 it('knows whose alert it is', () => {
-  const m = byService([alert({ service: 'a' }), alert({ labels: { service: 'a' } }), alert({})])
-  expect([...m].map(([k, v]) => [k, v.length])).toEqual([['a', 2]])
+  const alerts = [alert({ service: 'a' }), alert({ labels: { service: 'a' } }), alert({})]
+  const all = firingOf({ alerts, next_cursor: '' })
+  expect(all('a')).toHaveLength(2)
+  expect(all('b')).toEqual([])
+  const some = firingOf({ alerts, next_cursor: 'more' })
+  expect(some('a')).toHaveLength(2)
+  expect(some('b')).toBeUndefined()
+  expect(firingOf(undefined)('a')).toBeUndefined()
+  expect(healthOf(100, 0, undefined).word).toBe('unknown')
 })
 
 it('cuts a range into steps', () => {

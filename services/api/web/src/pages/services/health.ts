@@ -16,8 +16,19 @@ export interface Health {
   rank: number
 }
 
-/** Alerts that fire by their service; those of no single service are left out. */
-export function byService(alerts: Alert[]): Map<string, Alert[]> {
+/**
+ * Alerts that fire of a service; those of no single service are left out. undefined: not known, because there is no
+ * answer, or because it has not all of them and none of this service.
+ */
+export type Firing = (service: string) => Alert[] | undefined
+
+export function firingOf(a: Schemas['Alerts'] | undefined): Firing {
+  if (!a) return () => undefined
+  const by = byService(a.alerts)
+  return (service) => by.get(service) ?? (a.next_cursor ? undefined : [])
+}
+
+function byService(alerts: Alert[]): Map<string, Alert[]> {
   const out = new Map<string, Alert[]>()
   for (const a of alerts) {
     const s = a.service || a.labels.service
@@ -37,6 +48,7 @@ export function healthOf(lines: number, errors: number, alerts: Alert[] | undefi
       rank: grave ? 4 : 3,
     }
   if (lines >= fewLines && (errors / lines) * 100 >= manyErrors) return { word: 'errors', tone: 'warn', rank: 2 }
+  if (!alerts) return { word: 'unknown', tone: 'debug', rank: 1 }
   if (!lines) return { word: 'silent', tone: 'debug', rank: 1 }
   return { word: 'ok', tone: 'good', rank: 0 }
 }

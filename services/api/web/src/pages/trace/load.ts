@@ -32,7 +32,9 @@ export async function load(id: string, want: number, signal: AbortSignal): Promi
     )
     lines.push(...got.logs)
     cursor = got.next_cursor
-    if (got.partial && !cursor) reasons.add(got.partial_reason)
+    // A budget is gone on from; what is damaged stays missing.
+    for (const r of got.partial ? got.partial_reason.split('; ') : [])
+      if (!cursor || !/limit of .* is reached/.test(r)) reasons.add(r)
     if (!cursor || lines.length >= want) break
   }
   if (cursor && lines.length < want) reasons.add('The budget of one search was used up several times over.')

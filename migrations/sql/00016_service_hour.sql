@@ -9,7 +9,7 @@ CREATE TABLE service_hour (
   stream_id   INT UNSIGNED NOT NULL,
   part        INT UNSIGNED NOT NULL,               -- a service is at home on one; lines that were sent past it are on others
   start_s     BIGINT NOT NULL,                     -- s since the Unix epoch, a multiple of 3600
-  service     VARCHAR(200) NOT NULL,
+  service     VARBINARY(200) NOT NULL,             -- UTF-8; names that differ in spaces at their ends only are different ones
   line_count  BIGINT UNSIGNED NOT NULL,
   trace_count BIGINT UNSIGNED NOT NULL,            -- lines by level
   debug_count BIGINT UNSIGNED NOT NULL,
@@ -48,10 +48,11 @@ CREATE TABLE error_hour (
   KEY error_hour_start (start_s)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- Where there are windows, hours begin behind them.
+-- Where there are windows, hours begin behind them. A line of a clock that is years ahead does not put them off for years: what was counted more than a week
+-- ahead is missing in its hour, if that ever comes.
 UPDATE partition_progress p SET hours_through = windows_through, hours_from_s = GREATEST(windows_from_s,
-  COALESCE((SELECT MAX(start_s) FROM log_window w WHERE w.stream_id = p.stream_id AND w.part = p.part), 0),
-  COALESCE((SELECT MAX(start_s) FROM window_data d WHERE d.stream_id = p.stream_id AND d.part = p.part), 0)) DIV 3600 * 3600 + 3600
+  COALESCE((SELECT MAX(start_s) FROM log_window w WHERE w.stream_id = p.stream_id AND w.part = p.part AND w.start_s < UNIX_TIMESTAMP() + 604800), 0),
+  COALESCE((SELECT MAX(start_s) FROM window_data d WHERE d.stream_id = p.stream_id AND d.part = p.part AND d.start_s < UNIX_TIMESTAMP() + 604800), 0)) DIV 3600 * 3600 + 3600
 WHERE windows_through > 0;
 
 -- +goose Down

@@ -30,6 +30,7 @@ type Outcome struct {
 	Sent    []string  `json:"sent"`
 	Skipped []Skipped `json:"skipped"`
 	Left    int       `json:"left"` // of the kind: ask again
+	Rest    string    `json:"rest"` // letters of the kind that are not known, and so were not chosen; "" = none
 }
 
 // Replay sends letters back to where they came from. It may be asked for again after any error, by anybody at the same time: the processor takes each letter
@@ -41,7 +42,13 @@ func (b *Book) Replay(ctx context.Context, r Request) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if err := b.older(ctx, &p, r.Letters); err != nil {
+		return Outcome{}, err
+	}
 	chosen, out := choose(p.entries, r)
+	if r.Kind != "" {
+		out.Rest = p.rest
+	}
 	if len(chosen) == 0 {
 		return out, nil
 	}
@@ -58,6 +65,25 @@ func (b *Book) Replay(ctx context.Context, r Request) (Outcome, error) {
 		return Outcome{}, err
 	}
 	return b.send(ctx, chosen, out, r.Who)
+}
+
+// older adds letters that were asked for and are older than those that are known.
+func (b *Book) older(ctx context.Context, p *page, offsets []int64) error {
+	var missing []Entry
+	for _, offset := range offsets {
+		if len(p.entries) > 0 && offset >= p.entries[0].Offset {
+			continue
+		}
+		m, ok, err := one(ctx, b.d.Log, offset)
+		if err != nil {
+			return fault.Unavailable(err, "the dead letter %s cannot be read from Kafka", named(offset))
+		}
+		if ok {
+			missing = append(missing, p.entry(m))
+		}
+	}
+	p.entries = append(missing, p.entries...)
+	return nil
 }
 
 // choose finds what can be sent.

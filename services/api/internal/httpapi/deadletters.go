@@ -156,6 +156,8 @@ func (b *writtenReplay) request() (r deadletter.Request, problems []fault.Field)
 		wrong("ids", "say either ids, or kind and through")
 	case len(b.IDs) > deadletter.MaxReplay:
 		wrong("ids", "are more than %d: send them in parts", deadletter.MaxReplay)
+	case b.Kind == "idempotency_conflict":
+		wrong("kind", "many of these are other renderings of lines that are stored, by clients that sent them again: choose letters by their ids")
 	case b.Kind != "":
 		if r.Through, ok = deadletter.ParseID(b.Through); !ok {
 			wrong("through", "%q is not the id of a letter: all of the kind up to it are sent, so that none is that you have not seen", b.Through)

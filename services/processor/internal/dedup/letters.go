@@ -52,5 +52,12 @@ func (l *Letters) Judge(r contract.Replay, as int64) (letter Letter, v Verdict, 
 	return letter, New, true
 }
 
+// Stored says that a request is in the block in the making, in the message at offset as: letters of it miss nothing any more.
+func (l *Letters) Stored(r contract.Request, as int64) {
+	if len(l.stored) > 0 && r != (contract.Request{}) {
+		l.requests[r] = as
+	}
+}
+
 // Replays is what has to be stored with the block, by the letter's offset.
 func (l *Letters) Replays() map[int64]Replayed { return l.round }

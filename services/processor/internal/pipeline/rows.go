@@ -45,11 +45,15 @@ func (rs Rows) Has(row int) bool {
 // and are the rows that are in both.
 func (rs Rows) and(other Rows) Rows {
 	var both Rows
-	for _, a := range rs {
-		for _, b := range other {
-			if r := (Range{max(a.First, b.First), min(a.Last, b.Last)}); r.First <= r.Last {
-				both = append(both, r)
-			}
+	for i, j := 0, 0; i < len(rs) && j < len(other); {
+		a, b := rs[i], other[j]
+		if r := (Range{max(a.First, b.First), min(a.Last, b.Last)}); r.First <= r.Last {
+			both = append(both, r)
+		}
+		if a.Last < b.Last {
+			i++
+		} else {
+			j++
 		}
 	}
 	return both

@@ -48,10 +48,10 @@ func upsertHours(ctx context.Context, tx *sql.Tx, p Progress, hours []window.Hou
 	})
 }
 
-// beginHoursSQL: hours that are not as far as windows belong to a processor that knew none. They begin anew, behind every window there is.
+// beginHoursSQL: hours that are not as far as windows belong to a processor that knew none. They begin anew, behind every window there is, but for those of clocks that are more than a week ahead.
 const beginHoursSQL = `UPDATE partition_progress SET hours_through = windows_through, hours_from_s = GREATEST(windows_from_s,
- COALESCE((SELECT MAX(start_s) FROM log_window WHERE stream_id = ? AND part = ?), 0),
- COALESCE((SELECT MAX(start_s) FROM window_data WHERE stream_id = ? AND part = ?), 0)) DIV 3600 * 3600 + 3600
+ COALESCE((SELECT MAX(start_s) FROM log_window WHERE stream_id = ? AND part = ? AND start_s < UNIX_TIMESTAMP() + 604800), 0),
+ COALESCE((SELECT MAX(start_s) FROM window_data WHERE stream_id = ? AND part = ? AND start_s < UNIX_TIMESTAMP() + 604800), 0)) DIV 3600 * 3600 + 3600
 WHERE stream_id = ? AND part = ? AND hours_through <> windows_through`
 
 // beginHours makes hours whole from a moment on, and says from when.

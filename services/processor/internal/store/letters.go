@@ -4,8 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/logmill/logmill/services/processor/internal/dedup"
@@ -27,29 +28,44 @@ type Letter struct {
 }
 
 // A conflict's request may have died several times: once one of them is replayed, the others count as well.
-const findLetterSQL = `SELECT d.only_rows, d.at_ns, d.import, d.request, COALESCE(d.replayed_as, -1), COALESCE(
+var findLettersSQL = `SELECT d.raw_offset, d.only_rows, d.at_ns, d.import, d.request, COALESCE(d.replayed_as, -1), COALESCE(
  (SELECT MIN(o.replayed_as) FROM dead_letter o WHERE o.stream_id = d.stream_id AND o.part = d.part AND o.request = d.request), -1)
-FROM dead_letter d WHERE d.stream_id = ? AND d.part = ? AND d.raw_offset = ?`
+FROM dead_letter d WHERE d.stream_id = ? AND d.part = ? AND d.raw_offset IN (?` + strings.Repeat(",?", keysAtOnce-1) + `)`
 
-// Letters returns what is remembered of dead letters, by offset. Replays are rare and small in number: one statement each.
+// Letters returns what is remembered of dead letters, by offset.
 func (s *Store) Letters(ctx context.Context, p Progress, offsets []int64) (map[int64]dedup.Letter, error) {
 	out := map[int64]dedup.Letter{}
-	for _, offset := range offsets {
+	for some := range slices.Chunk(offsets, keysAtOnce) {
+		if err := s.findLetters(ctx, p, some, out); err != nil {
+			return nil, fmt.Errorf("looking for %d dead letters of partition %d: %w", len(some), p.Partition, err)
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) findLetters(ctx context.Context, p Progress, offsets []int64, out map[int64]dedup.Letter) error {
+	args := []any{p.Stream, p.Partition}
+	for i := range keysAtOnce {
+		args = append(args, offsets[min(i, len(offsets)-1)])
+	}
+	rows, err := s.blob.QueryContext(ctx, findLettersSQL, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // its error is rows.Err's
+	for rows.Next() {
+		var offset int64
 		var l dedup.Letter
 		var request []byte
-		err := s.blob.QueryRowContext(ctx, findLetterSQL, p.Stream, p.Partition, offset).Scan(&l.Rows, &l.At, &l.Import, &request, &l.Replayed, &l.Twin)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("looking for the dead letter at offset %d of partition %d: %w", offset, p.Partition, err)
+		if err := rows.Scan(&offset, &l.Rows, &l.At, &l.Import, &request, &l.Replayed, &l.Twin); err != nil {
+			return err
 		}
 		if len(request) == len(l.Request.Key)+8 {
 			l.Request = contract.Request{Key: contract.RequestKey(request), Fingerprint: binary.BigEndian.Uint64(request[len(l.Request.Key):])}
 		}
 		out[offset] = l
 	}
-	return out, nil
+	return rows.Err()
 }
 
 const (
@@ -74,6 +90,28 @@ func addLetters(ctx context.Context, tx *sql.Tx, p Progress, dead []Letter, repl
 	for offset, r := range replayed {
 		if _, err := tx.ExecContext(ctx, replayedSQL, r.As, r.By, p.Stream, p.Partition, offset); err != nil {
 			return fmt.Errorf("remembering the replay of offset %d: %w", offset, err)
+		}
+	}
+	return nil
+}
+
+// A request that was a conflict once may be stored later, when its key is free again: then nothing is missing of its letters.
+var storedConflictsSQL = `UPDATE dead_letter SET replayed_as = ?, replayed_at = UTC_TIMESTAMP(6)
+WHERE stream_id = ? AND part = ? AND replayed_as IS NULL AND request IN (?` + strings.Repeat(",?", keysAtOnce-1) + `)`
+
+// settleConflicts marks letters of requests that a commit stores. as is an offset of it.
+func settleConflicts(ctx context.Context, tx *sql.Tx, p Progress, requests map[contract.RequestKey]dedup.Seen, as int64) error {
+	all := make([][]byte, 0, len(requests))
+	for key, seen := range requests {
+		all = append(all, binary.BigEndian.AppendUint64(key[:], seen.Fingerprint))
+	}
+	for some := range slices.Chunk(all, keysAtOnce) {
+		args := []any{as, p.Stream, p.Partition}
+		for i := range keysAtOnce {
+			args = append(args, some[min(i, len(some)-1)])
+		}
+		if _, err := tx.ExecContext(ctx, storedConflictsSQL, args...); err != nil {
+			return fmt.Errorf("marking dead letters of %d requests as stored: %w", len(some), err)
 		}
 	}
 	return nil

@@ -121,6 +121,9 @@ func (s *Store) Commit(ctx context.Context, p Progress, c Commit) (Progress, err
 		if err := addRequests(ctx, tx, p, c.Requests); err != nil {
 			return err
 		}
+		if err := settleConflicts(ctx, tx, p, c.Requests, c.To); err != nil {
+			return err
+		}
 		if err := addLetters(ctx, tx, p, c.Dead, c.Replayed); err != nil || c.Block.Data == nil {
 			return err
 		}

@@ -168,6 +168,12 @@ func (l *life) commit(p store.Progress, c store.Commit) (store.Progress, error) 
 		l.progress.PrevTo = c.To
 	}
 	maps.Copy(l.requests, c.Requests)
+	for offset, d := range l.letters {
+		_, now := c.Replayed[offset]
+		if seen, ok := c.Requests[d.Request.Key]; ok && d.Request != (contract.Request{}) && seen.Fingerprint == d.Request.Fingerprint && len(d.replayed) == 0 && !now {
+			d.replayed = append(d.replayed, dedup.Replayed{As: c.To})
+		}
+	}
 	for _, d := range c.Dead {
 		l.letters[d.Offset] = &letter{Letter: d}
 	}

@@ -134,6 +134,31 @@ func TestARepeatedConflictIsReplayedOnce(t *testing.T) {
 	})
 }
 
+// TestAConflictThatWasStoredLaterIsNotReplayed: when the key is free again, its client may send once more, and is stored.
+func TestAConflictThatWasStoredLaterIsNotReplayed(t *testing.T) {
+	t.Parallel()
+	for _, together := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			_, stop := (&life{world: w}).run(t, 0)
+			w.request(1, line(1))
+			second := line(2)
+			w.request(1, second)
+			settle(t, w)
+			time.Sleep(dedup.HonourKey + time.Second)
+			w.request(1, second)
+			if !together {
+				settle(t, w)
+			}
+			w.replay(1, "")
+			settle(t, w)
+			stop()
+			requireExact(t, w, 2)
+			require.Len(t, w.letter(1).replayed, 1)
+		})
+	}
+}
+
 func TestReplaysAtEveryFaultPoint(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"commit", "committed", "letters", "publish logs.dead", "publish logs.enriched"} {

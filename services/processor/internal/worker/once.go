@@ -51,7 +51,10 @@ func (o *once) judge(m *pipeline.Message, now int64) dedup.Verdict {
 		return o.judgeReplay(m)
 	}
 	v := o.requests.Judge(m.Request, at)
-	if v == dedup.Repeat {
+	switch v {
+	case dedup.New:
+		o.letters.Stored(m.Request, m.Offset)
+	case dedup.Repeat:
 		o.sameRequest++
 	}
 	return v
@@ -114,8 +117,12 @@ func (w *Worker) storedRequests(ctx context.Context) (map[contract.RequestKey]de
 // storedLetters are those of which replays are in hand. Replays of other streams' letters, or of other partitions', are of none that we know.
 func (w *Worker) storedLetters(ctx context.Context) (map[int64]dedup.Letter, error) {
 	var offsets []int64
-	for i := range w.held {
-		if r := w.held[i].Replay; r.Stream == w.progress.Stream && r.Partition == w.progress.Partition && r != (contract.Replay{}) {
+	held := w.held
+	if w.single > 0 { // they go one by one: the others are asked for when they come
+		held = held[:min(1, len(held))]
+	}
+	for i := range held {
+		if r := held[i].Replay; r.Stream == w.progress.Stream && r.Partition == w.progress.Partition && r != (contract.Replay{}) {
 			offsets = append(offsets, r.Offset)
 		}
 	}

@@ -2884,7 +2884,8 @@ export interface paths {
              *         "0-12"
              *       ],
              *       "skipped": [],
-             *       "left": 0
+             *       "left": 0,
+             *       "rest": ""
              *     }
              */
             'application/json': components['schemas']['Replayed']
@@ -3814,6 +3815,8 @@ export interface components {
       }[]
       /** @description Of the kind, beyond 1,000: ask again */
       left: number
+      /** @description Letters of the kind that are not known, and so were not chosen: replay them by their ids; empty for none */
+      rest: string
     }
     Audit: {
       entries: {

@@ -46,3 +46,32 @@ func TestDeadLettersAreRememberedWithTheirPosition(t *testing.T) {
 	}
 	require.Equal(t, 2, f.count(t, `SELECT COUNT(*) FROM dead_letter`))
 }
+
+// TestStoredConflictsMissNothing: among more requests than one statement takes, and many look-ups, letters of a request that is stored are marked.
+func TestStoredConflictsMissNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	p := f.acquire(t)
+	c := Commit{From: 0, To: 99}
+	var offsets []int64
+	for i := range int64(100) {
+		c.Dead = append(c.Dead, Letter{Offset: i, Kind: "idempotency_conflict", Request: contract.Request{Key: key(byte(i)), Fingerprint: uint64(i)}})
+		offsets = append(offsets, i)
+	}
+	p, err := f.Commit(t.Context(), p, c)
+	require.NoError(t, err)
+	stored := map[contract.RequestKey]dedup.Seen{}
+	for i := range 50 {
+		stored[key(byte(i))] = dedup.Seen{Fingerprint: uint64(i), At: 1}
+	}
+	stored[key(60)] = dedup.Seen{Fingerprint: 61, At: 1} // another body
+	p, err = f.Commit(t.Context(), p, Commit{From: 100, To: 101, Requests: stored})
+	require.NoError(t, err)
+	letters, err := f.Letters(t.Context(), p, offsets)
+	require.NoError(t, err)
+	require.Len(t, letters, 100)
+	for i, l := range letters {
+		require.Equal(t, i < 50, l.Replayed == 101, i)
+		require.Equal(t, i >= 50, l.Replayed == -1, i)
+	}
+}

@@ -55,14 +55,14 @@ func TestStoredConflictsMissNothing(t *testing.T) {
 	c := Commit{From: 0, To: 99}
 	var offsets []int64
 	for i := range int64(100) {
-		c.Dead = append(c.Dead, Letter{Offset: i, Kind: "idempotency_conflict", Request: contract.Request{Key: key(byte(i)), Fingerprint: uint64(i)}})
+		c.Dead = append(c.Dead, Letter{Offset: i, Kind: "idempotency_conflict", Request: contract.Request{Key: key(int(i)), Fingerprint: uint64(i)}})
 		offsets = append(offsets, i)
 	}
 	p, err := f.Commit(t.Context(), p, c)
 	require.NoError(t, err)
 	stored := map[contract.RequestKey]dedup.Seen{}
 	for i := range 50 {
-		stored[key(byte(i))] = dedup.Seen{Fingerprint: uint64(i), At: 1}
+		stored[key(int(i))] = dedup.Seen{Fingerprint: uint64(i), At: 1}
 	}
 	stored[key(60)] = dedup.Seen{Fingerprint: 61, At: 1} // another body
 	p, err = f.Commit(t.Context(), p, Commit{From: 100, To: 101, Requests: stored})
